@@ -1,0 +1,89 @@
+"""Makes or mends the virtual environment. Started by bin/setup with the system's python: standard library only.
+
+The lock file is copied into the environment last and by rename: its presence there means "whole". Two setups at once
+are arranged by flock; the second finds the work done. pip installs with hashes, wheels only, no resolving.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+UNREACHABLE, NO_SPACE, CONFIGURATION = 69, 73, 78  # base/exit.py, which this file must not import
+BYTES_NEEDED = 700_000_000
+
+
+def main(root: Path) -> int:
+    lock_file = root / "etc" / "requirements.lock"
+    home = root / ".venv"
+    try:
+        with open(root / ".venv.lock", "w") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            _give_to_owner(root, root / ".venv.lock")
+            if is_whole(home, lock_file):
+                return 0
+            return build(root, home, lock_file)
+    except PermissionError as refusal:
+        print(f"scizor: {refusal}. HINT: run bin/setup as the owner of {root}", file=sys.stderr)
+        return CONFIGURATION
+    except OSError as failure:
+        print(f"scizor: cannot make {home}: {failure}", file=sys.stderr)
+        return NO_SPACE if failure.errno == 28 else 1
+
+
+def is_whole(home: Path, lock_file: Path) -> bool:
+    """True if the environment was finished from exactly this lock file and its python still starts."""
+    mark = home / "requirements.lock"
+    if not mark.is_file() or mark.read_bytes() != lock_file.read_bytes():
+        return False
+    python = home / "bin" / "python"
+    return subprocess.run([python, "-I", "-c", ""], check=False, capture_output=True).returncode == 0
+
+
+def build(root: Path, home: Path, lock_file: Path) -> int:
+    free = shutil.disk_usage(root).free
+    if free < BYTES_NEEDED:
+        print(f"scizor: the environment needs 0.7 GB, {root} has {free / 1e9:.1f} GB free", file=sys.stderr)
+        return NO_SPACE
+    print(f"scizor: making the environment in {home} (about a minute, once)", file=sys.stderr)
+    venv.EnvBuilder(clear=True, with_pip=True, symlinks=True).create(home)
+    command = [
+        home / "bin" / "python", "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check", "--no-input",
+        "--require-hashes", "--only-binary", ":all:", "--no-deps", "--requirement", lock_file,
+    ]  # fmt: skip
+    # Whoever calls pip from a shell with PYTHONPATH or a target directory set would install elsewhere.
+    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_USER")}
+    if subprocess.run(command, env=clean, cwd=root, check=False).returncode != 0:
+        print("scizor: pip could not install the packages. HINT: is the package registry reachable? "
+              "Run bin/setup again; what is there is kept in pip's cache", file=sys.stderr)  # fmt: skip
+        return UNREACHABLE
+    for site in home.glob("lib/python3*/site-packages"):
+        (site / "scizor.pth").write_text("../../../../lib\n")
+    partial = home / "requirements.lock.partial"
+    shutil.copyfile(lock_file, partial)
+    _give_to_owner(root, home)
+    partial.replace(home / "requirements.lock")
+    return 0
+
+
+def _give_to_owner(root: Path, path: Path) -> None:
+    """Root in somebody else's checkout leaves nothing that the owner cannot write."""
+    owner = root.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    paths = [path]
+    if path.is_dir():
+        paths += [Path(folder) / name for folder, folders, files in os.walk(path) for name in folders + files]
+    for each in paths:
+        with contextlib.suppress(FileNotFoundError):
+            os.chown(each, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
