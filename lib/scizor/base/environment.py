@@ -53,7 +53,7 @@ def build(root: Path, home: Path, lock_file: Path) -> int:
         return NO_SPACE
     print(f"scizor: making the environment in {home} (about a minute, once)", file=sys.stderr)
     venv.EnvBuilder(clear=True, with_pip=True, symlinks=True).create(home)
-    command = [
+    command: list[str | Path] = [
         home / "bin" / "python", "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check", "--no-input",
         "--require-hashes", "--only-binary", ":all:", "--no-deps", "--requirement", lock_file,
     ]  # fmt: skip

@@ -51,7 +51,7 @@ class Bar(NamedTuple):
 
     start: date for a daily bar (its session date), aware UTC datetime for a shorter one; a naive one is refused by
     validation. volume in shares, may be fractional; -1 or None when the vendor has none. wap: volume-weighted average
-    price; count: number of trades; None where the vendor has none.
+    price; trades: how many prints made it; None where the vendor has none.
     """
 
     start: date | datetime
@@ -61,7 +61,7 @@ class Bar(NamedTuple):
     close: float
     volume: float | None = None
     wap: float | None = None
-    count: int | None = None
+    trades: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
