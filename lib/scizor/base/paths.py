@@ -34,7 +34,24 @@ def private_directory(path: Path) -> Path:
     missing = [each for each in (path, *path.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
+        give_to_owner(each)
     return path
+
+
+def private_file(path: Path) -> Path:
+    """Makes the file if it is not there, mode 0600, and returns it."""
+    if not path.exists():
+        private_directory(path.parent)
+        path.touch(mode=0o600)
+        give_to_owner(path)
+    return path
+
+
+def give_to_owner(path: Path) -> None:
+    """Root in somebody else's checkout leaves nothing there that the owner cannot write."""
+    if os.geteuid() == 0 and path.is_relative_to(ROOT):
+        owner = ROOT.stat()
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def recordings_directory(named: str = "") -> Path | None:
