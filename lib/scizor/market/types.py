@@ -130,12 +130,18 @@ class Why(StrEnum):
 
 
 class Incomplete(NamedTuple):
-    """A session of one series that is not complete. next_at: not asked again before then (UTC), None: now."""
+    """Sessions of one series that are not complete, for one reason. next_at: not asked again before then (UTC), None: now.
+
+    One session, or every session from session_date to `last`: twenty years that could not be fetched are one row.
+    since: when it was first answered without a bar (UTC); a second such answer 12 hours later confirms the emptiness.
+    """
 
     session_date: date
     why: Why
     attempts: int = 0
     next_at: datetime | None = None
+    last: date | None = None
+    since: datetime | None = None
 
 
 class Span(NamedTuple):
