@@ -1,0 +1,105 @@
+"""One run of a job and scope at a time: a flock, held as a `with`, that names its owner.
+
+The kernel frees the lock when its process dies, so nothing is cleaned up and nothing is unlinked: unlinking a held lock
+lets a second holder in. The file's content is never the lock; who holds it stands in a file beside it, for people.
+A paused holder is beyond what a flock can stop: the database's fencing number does that (db.runs).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scizor.base.clock import Clock, RunningClock
+from scizor.base.errors import BusyError, ConfigurationError
+from scizor.base.paths import give_to_owner, private_directory
+
+NETWORK_FILESYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs"})
+POLL_SECONDS = 0.2
+
+
+@contextlib.contextmanager
+def hold(
+    directory: Path, name: str, holder: Mapping[str, object], *, wait_seconds: float = 0.0, clock: Clock | None = None
+) -> Iterator[None]:
+    """Holds the lock `name` in `directory` while the body runs.
+
+    holder: what others are told (run id, pid, started at, command). wait_seconds: how long to wait for it, in the
+    clock's seconds. Raises BusyError naming the holder; ConfigurationError if the directory cannot keep a lock.
+    """
+    from filelock import FileLock, Timeout  # late: --help needs no lock
+
+    check_directory(directory)
+    path = directory / f"{name}.lock"
+    lock = FileLock(path, mode=0o600, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=(clock or RunningClock()).wall_seconds(wait_seconds), poll_interval=POLL_SECONDS)
+    except Timeout:
+        raise BusyError(f"{name} is already running: {_tell(path)}", hint="--wait waits for it") from None
+    except OSError as problem:
+        raise ConfigurationError(f"cannot lock {path}: {problem.strerror}", hint="is it on a local disk, and ours?") from None
+    try:
+        give_to_owner(path)
+        _write_holder(path, holder)
+        yield
+    finally:
+        lock.release()
+
+
+def check_directory(directory: Path) -> None:
+    """A directory for locks must be local, ours, and closed to others' writing. It is made if it is not there."""
+    try:
+        private_directory(directory)
+        status = directory.stat()
+    except OSError as problem:
+        raise ConfigurationError(f"cannot use the lock directory {directory}: {problem.strerror}") from None
+    wrong = ""
+    if status.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
+        wrong = f"is writable by others (mode {status.st_mode & 0o777:04o})"
+    elif status.st_uid != os.geteuid() and os.geteuid() != 0:
+        wrong = f"belongs to user {status.st_uid}"
+    elif filesystem(directory) in NETWORK_FILESYSTEMS:
+        wrong = f"is on {filesystem(directory)}, where locks are not to be trusted"
+    if wrong:
+        raise ConfigurationError(
+            f"the lock directory {directory} {wrong}",
+            hint="it must be local, mode 0700 and ours: see paths.state in etc/scizor.toml",
+        )
+
+
+def filesystem(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+    """The type of the filesystem on which the path lies; empty where the system does not tell."""
+    try:
+        table = [line.split(" ")[:3] for line in mounts.read_text().splitlines()]
+    except OSError:
+        return ""
+    resolved = path.resolve()
+    below = [(len(point), kind) for _, point, kind in table if resolved.is_relative_to(point.replace("\\040", " "))]
+    return max(below)[1] if below else ""
+
+
+def holder_of(directory: Path, name: str) -> dict[str, object]:
+    """Who held the lock last, as he wrote it; empty if nobody ever did."""
+    try:
+        found = json.loads((directory / f"{name}.holder").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_holder(path: Path, holder: Mapping[str, object]) -> None:
+    note = path.with_suffix(".holder")
+    partial = path.with_suffix(".holder.partial")
+    partial.write_text(json.dumps(dict(holder), default=str))
+    partial.chmod(0o600)
+    partial.replace(note)
+    give_to_owner(note)
+
+
+def _tell(path: Path) -> str:
+    holder = holder_of(path.parent, path.stem)
+    return ", ".join(f"{key} {value}" for key, value in holder.items()) or "by somebody who left no name"

@@ -1,0 +1,153 @@
+"""The one way in for every script: configuration, lock, log, database, mode, run row, deadline, mail, exit status.
+
+Silent on success unless a person watches. On failure at most 40 lines: what, which symbol and window, a hint, where the
+log is, and how to run it again. This is the only place where any exception at all is caught: what is not a ScizorError
+is a bug, gets its traceback into the log, and ends with 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scizor.base import config as configuration
+from scizor.base import lock, log
+from scizor.base.config import Config
+from scizor.base.errors import BusyError, ScizorError
+from scizor.base.exit import Exit
+from scizor.run.context import Context, Result
+from scizor.run.script import Needs
+from scizor.run.stop import Stop, listening
+
+if TYPE_CHECKING:
+    from scizor.db.runs import Run
+
+LINES_MAX = 40
+HEARTBEAT_SECONDS = 30.0
+
+
+def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str, needs: Needs, scope: str) -> Exit:
+    """Runs the job and returns its exit status; everything that a person must read is printed."""
+    os.umask(0o077)
+    try:
+        config = load(args, needs)
+    except ScizorError as failure:
+        print(f"{name}: {failure}", file=sys.stderr)
+        return failure.exit
+    context = Context(
+        name=name, scope=scope, run_id=uuid.uuid4().hex, args=args, config=config, clock=config.make_clock(),
+        paths=config.make_paths(), log=_no_log(), stop=Stop(),
+    )  # fmt: skip
+    verbose = getattr(args, "verbose", False)
+    context.log = log.start(name, context.run_id, context.paths.logs, context.clock, verbose=verbose, debug=args.debug)
+    deadline = context.clock.wall_seconds(config.collect.deadline_minutes * 60.0)
+    try:
+        with listening(context.stop, deadline):
+            result = _guarded(job, context, needs)
+    except ScizorError as failure:
+        result = Result(failure.message, failure.exit, hint=failure.hint)
+    except Exception as bug:
+        context.log.critical("a bug", exc_info=bug)
+        result = Result(f"{type(bug).__name__}: {bug}", Exit.UNEXPECTED, hint="the traceback is in the log")
+    if context.stop.status is not None and result.status in (Exit.DONE, Exit.PARTIAL):
+        result.status = context.stop.status
+    _tell(context, result, needs)
+    return result.status
+
+
+def load(args: argparse.Namespace, needs: Needs) -> Config:
+    """The configuration of this run; the defaults for a script that needs none."""
+    if not needs.configuration and args.config is None and not configuration.default_file().exists():
+        return Config()
+    return configuration.load(args.config or configuration.default_file())
+
+
+def _guarded(job: Callable[[Context], Result], context: Context, needs: Needs) -> Result:
+    """The job behind everything that it needs, each a `with`."""
+    with contextlib.ExitStack() as stack:
+        if needs.lock:
+            stack.enter_context(_lock(context))
+        if needs.database:
+            stack.enter_context(database(context, login=needs.login, schema=needs.schema))
+        if not needs.row:
+            return job(context)
+        with _row(context):
+            return _recorded(job, context)
+
+
+@contextlib.contextmanager
+def _lock(context: Context) -> Iterator[None]:
+    who = {
+        "pid": os.getpid(), "run": context.run_id[:8], "since": context.clock.now().isoformat(timespec="seconds"),
+        "host": socket.gethostname(),
+    }  # fmt: skip
+    wait = context.config.collect.deadline_minutes * 60.0 if getattr(context.args, "wait", False) else 0.0
+    name = f"{context.name}.{context.scope}" if context.scope else context.name
+    with lock.hold(context.paths.locks, name, who, wait_seconds=wait, clock=context.clock):
+        yield
+
+
+@contextlib.contextmanager
+def database(context: Context, *, login: str = "collector", schema: bool = True) -> Iterator[None]:
+    """The server (embedded: started), a connection as `login`, the schema and the mode as they must be."""
+    from scizor.db import migrate
+    from scizor.db.connect import check_clock, check_mode, connect
+    from scizor.run.servers import database_server
+
+    with database_server(context.config) as server:
+        context.server = server
+        with connect(server, application=f"scizor/{context.name}", owner=login == "owner") as connection:
+            context.database = connection
+            if schema:
+                migrate.check(connection)
+                check_mode(connection, context.config.mode)
+            if not context.config.clock.origin:
+                check_clock(connection, context.clock.now())
+            yield
+    context.database = None
+
+
+def _tell(context: Context, result: Result, needs: Needs) -> None:
+    """Log, mail, and what a person reads."""
+    level = "info" if result.status is Exit.DONE else "error"
+    getattr(context.log, level)("ended with %d (%s): %s", result.status, result.status.name.lower(), result.summary)
+    for line in result.failures:
+        context.log.error("%s", line)
+    if result.status is Exit.BUSY:
+        # Being busy is information: cron must not mail it, a person must see it.
+        if sys.stderr.isatty() or context.args.debug or getattr(context.args, "verbose", False):
+            print(f"{context.name}: {result.summary}. HINT: {result.hint}", file=sys.stderr)
+        return
+    text = failure_text(context, result)
+    if result.status is not Exit.DONE:
+        print(text, file=sys.stderr)
+    elif result.summary and sys.stdout.isatty():
+        print(result.summary)
+    if needs.mail:
+        _mail(context, result, text)
+
+
+def failure_text(context: Context, result: Result) -> str:
+    """At most 40 lines: what happened, to what, what to do, where the log is, how to run it again."""
+    lines = [f"{context.name}: {result.summary}"]
+    tail = [f"HINT: {result.hint}"] if result.hint else []
+    tail += [f"log: {context.paths.logs / (context.name + '.log')} (run {context.run_id[:8]})", f"again: {_command_line()}"]
+    room = LINES_MAX - len(lines) - len(tail)
+    shown = result.failures if len(result.failures) <= room else result.failures[: room - 1]
+    lines += [f"  {line}" for line in shown]
+    if len(shown) < len(result.failures):
+        lines.append(f"  … and {len(result.failures) - len(shown)} more, in the log")
+    return "\n".join(lines + tail)
+
+
+def _command_line() -> str:
+    return shlex.join([str(Path(sys.argv[0]).resolve()), *sys.argv[1:]])

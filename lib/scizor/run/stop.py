@@ -1,0 +1,89 @@
+"""Stopping politely: SIGTERM, SIGINT and the deadline ask; the job finishes the window in hand and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from scizor.base.exit import Exit
+
+GRACE_SECONDS = 20.0
+
+
+class Stop:
+    """Asked to stop, and why. Set from a signal handler or a timer; looked at between two windows."""
+
+    def __init__(self) -> None:
+        self.status: Exit | None = None
+        self._waiters: list[Callable[[], None]] = []
+
+    @property
+    def is_asked(self) -> bool:
+        return self.status is not None
+
+    def ask(self, status: Exit) -> None:
+        """Asks once; the first reason counts."""
+        if self.status is None:
+            self.status = status
+            for wake in self._waiters:
+                wake()
+
+    async def wait(self) -> Exit:
+        """Returns when somebody asks. For a task beside the work; has no limit of its own: the deadline asks."""
+        event = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(event.set)
+
+        self._waiters.append(wake)
+        try:
+            if self.status is None:
+                await event.wait()
+        finally:
+            self._waiters.remove(wake)
+        assert self.status is not None
+        return self.status
+
+
+@contextmanager
+def listening(stop: Stop, deadline_wall_seconds: float | None = None) -> Iterator[None]:
+    """While the body runs, signals and the deadline ask `stop`. A second signal, or the grace period after the
+    deadline, ends the process at once: a job that hangs must not hang for ever."""
+
+    def on_signal(number: int, _frame: object) -> None:
+        if stop.is_asked:
+            os._exit(128 + number)
+        stop.ask(Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED)
+
+    def on_deadline() -> None:
+        stop.ask(Exit.DEADLINE)
+        hard = threading.Timer(GRACE_SECONDS, _give_up)
+        hard.daemon = True
+        timers.append(hard)
+        hard.start()
+
+    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    timers: list[threading.Timer] = []
+    if deadline_wall_seconds is not None:
+        timers.append(threading.Timer(deadline_wall_seconds, on_deadline))
+        timers[0].daemon = True
+        timers[0].start()
+    try:
+        yield
+    finally:
+        for timer in timers:
+            timer.cancel()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _give_up() -> None:
+    """The deadline and the grace have passed and the job did not end: better dead and seen than alive and stuck."""
+    print(f"scizor: ended by force, {GRACE_SECONDS:.0f} s after its deadline. HINT: see its log in logs/", file=sys.stderr, flush=True)
+    os._exit(int(Exit.DEADLINE))
