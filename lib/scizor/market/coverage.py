@@ -1,0 +1,270 @@
+"""What is known of one series: which sessions are complete, and why each other one is not. Pure arithmetic over sessions.
+
+A series' knowledge is stored as ranges (Coverage) and worked on as one state a session: unfold, change, fold. Sessions are
+named by their place in the calendar's list, so that Friday and Monday are neighbours and a holiday is no gap.
+
+The rules that make it a ledger with evidence:
+- only a stored bar completes a session; only "ok" and "empty-confirmed" explain an absent one; every other outcome marks
+  the sessions as asked in vain, with attempts and a next time, and never touches what is complete;
+- an absent bar is no-trade after a second answer at least 12 hours after the first, inside the contract's life;
+- not listed: what an answer that reached back further had nothing of, before the first bar that was ever seen;
+- a session whose last phase was not over when the request was made is left as it was: nobody asked for it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from scizor.market.types import Coverage, Incomplete, Instrument, Outcome, OutcomeKind, Session, Span, Why, Window
+
+CONFIRM_AFTER = timedelta(hours=12)
+RETRY_FIRST = timedelta(minutes=15)
+RETRY_MOST = timedelta(days=1)
+RETRY_PERMANENT = timedelta(days=7)
+FRESH = timedelta(hours=24)  # a vendor may be late with a session so young: an absent bar is asked again soon
+
+NO_DEFINITION = 200  # IB: no security definition has been found
+
+
+class Mark(NamedTuple):
+    """Why a session is not complete; the fields of Incomplete without its dates."""
+
+    why: Why
+    attempts: int = 0
+    next_at: datetime | None = None
+    since: datetime | None = None
+
+
+#: The state of a session is COMPLETE, a Mark, or None: never asked for.
+COMPLETE: Final = "complete"
+State = str | Mark | None
+
+
+def next_retry(attempts: int, permanent: bool = False) -> timedelta:
+    """How long to wait after the attempts-th failure: 15 minutes, doubling to a day; a week when retrying cannot help."""
+    if permanent:
+        return RETRY_PERMANENT
+    doublings = min(max(attempts, 1) - 1, 10)
+    return min(RETRY_FIRST * (1 << doublings), RETRY_MOST)
+
+
+def dates_of(sessions: Sequence[Session]) -> list[date]:
+    """Session dates, oldest first: the axis on which coverage is unfolded."""
+    return [each.session_date for each in sessions]
+
+
+def unfold(coverage: Coverage, dates: Sequence[date]) -> list[State]:
+    """One state for each of the calendar's session dates. What lies outside of them is lost: give the whole calendar."""
+    states: list[State] = [None] * len(dates)
+    for first, last in coverage.spans:
+        low, high = bisect_left(dates, first), bisect_right(dates, last)
+        states[low:high] = [COMPLETE] * (high - low)
+    for each in coverage.incomplete:
+        low, high = bisect_left(dates, each.session_date), bisect_right(dates, each.last or each.session_date)
+        states[low:high] = [Mark(each.why, each.attempts, each.next_at, each.since)] * (high - low)
+    return states
+
+
+def fold(coverage: Coverage, states: Sequence[State], dates: Sequence[date]) -> Coverage:
+    """The inverse of unfold: neighbouring sessions of equal state become one range."""
+    spans: list[Span] = []
+    incomplete: list[Incomplete] = []
+    start = 0
+    for state, group in groupby(states):
+        end = start + sum(1 for _ in group)
+        first, last = dates[start], dates[end - 1]
+        if state is COMPLETE:
+            spans.append(Span(first, last))
+        elif isinstance(state, Mark):
+            incomplete.append(
+                Incomplete(first, state.why, state.attempts, state.next_at, None if first == last else last, state.since)
+            )
+        start = end
+    return replace(coverage, spans=tuple(spans), incomplete=tuple(incomplete))
+
+
+def confirmed(coverage: Coverage, window: Window, outcome: Outcome, sessions: Sequence[Session]) -> Outcome:
+    """The outcome, raised from empty-unconfirmed to empty-confirmed when every session of the window that is not complete
+    has been answered empty before, 12 hours ago or more. Anything else comes back as it is."""
+    if outcome.kind is not OutcomeKind.EMPTY_UNCONFIRMED or outcome.asked_at is None:
+        return outcome
+    dates = dates_of(sessions)
+    low, high = _asked(window, sessions, dates, outcome.asked_at)
+    states = [each for each in unfold(coverage, dates)[low:high] if each is not COMPLETE]
+    if states and all(_is_settled(each, outcome.asked_at) for each in states):
+        return replace(outcome, kind=OutcomeKind.EMPTY_CONFIRMED)
+    return outcome
+
+
+def after(
+    coverage: Coverage,
+    window: Window,
+    outcome: Outcome,
+    sessions: Sequence[Session],
+    present: Collection[date],
+    quarantined: Collection[date],
+    now: datetime,
+) -> Coverage:
+    """What is known after one request. sessions: the calendar's, all that the coverage speaks of, oldest first.
+
+    present: session dates of the window whose bars the table now holds. quarantined: those whose bar was refused.
+    now: when the answer was stored; the request's own asked_at decides what was finished when it was made.
+    """
+    asked_at = outcome.asked_at or now
+    dates = dates_of(sessions)
+    low, high = _asked(window, sessions, dates, asked_at)
+    if low >= high:
+        return coverage
+    states = unfold(coverage, dates)
+    if outcome.kind not in _ANSWERS:
+        _mark_failed(states, low, high, _why(outcome), now, outcome.is_permanent)
+        return fold(coverage, states, dates)
+    _complete(states, low, high, dates, set(present))
+    seen = [place for place in range(low, high) if states[place] is COMPLETE or dates[place] in set(quarantined)]
+    listed, delisted = _life(window.instrument, dates)
+    began = coverage.spans and coverage.spans[0].first < dates[low]
+    if not began and window.instrument.listed_from is None and outcome.kind is not OutcomeKind.EMPTY_UNCONFIRMED:
+        listed = max(listed, seen[0] if seen else high)
+    is_evidence = outcome.kind is OutcomeKind.OK or (outcome.kind is OutcomeKind.EMPTY_CONFIRMED and bool(coverage.spans))
+    refused = set(quarantined)
+    for place in range(low, high):
+        state = states[place]
+        if state is COMPLETE:
+            continue
+        if dates[place] in refused:
+            states[place] = _refused(state, sessions[place], now)
+        elif not listed <= place < delisted:
+            states[place] = Mark(Why.NOT_LISTED)
+        elif not (isinstance(state, Mark) and state.why in (Why.NO_TRADE, Why.CLOSED)):
+            states[place] = _absent(state, sessions[place], asked_at, is_evidence)
+    if seen:
+        _forget_not_listed(states, seen[0] + 1, delisted)
+    return replace(fold(coverage, states, dates), refetched_to=_refetched(coverage, sessions, dates, low, high, asked_at))
+
+
+def count(coverage: Coverage, instrument: Instrument, sessions: Sequence[Session]) -> Counts:
+    """Recount of the given sessions: hand in those that are due and inside the horizon."""
+    dates = dates_of(sessions)
+    listed, delisted = _life(instrument, dates)
+    tally = Counter(
+        state.why if isinstance(state, Mark) else state for state in unfold(coverage, dates)[listed:delisted]
+    )
+    complete, unasked = tally.pop(COMPLETE, 0), tally.pop(None, 0)
+    tally[Why.UNKNOWN] += unasked
+    why = {Why(each): number for each, number in tally.items() if number and each is not None}
+    not_listed = why.pop(Why.NOT_LISTED, 0)
+    explained = {each: number for each, number in why.items() if each.is_explained}
+    missing = {each: number for each, number in why.items() if not each.is_explained}
+    expected = max(delisted - listed, 0) - not_listed
+    return Counts(expected, complete, explained, missing)
+
+
+class Counts(NamedTuple):
+    """expected = present + explained + missing, in sessions of the contract's life."""
+
+    expected: int
+    present: int
+    explained: dict[Why, int]
+    missing: dict[Why, int]
+
+
+_ANSWERS = (OutcomeKind.OK, OutcomeKind.EMPTY_CONFIRMED, OutcomeKind.EMPTY_UNCONFIRMED)
+_OUTAGE_CODES = (502, 504, 1100, 1300, 2110)  # IB: cannot connect, not connected, connectivity lost, port moved, link broken
+
+
+def _asked(window: Window, sessions: Sequence[Session], dates: Sequence[date], asked_at: datetime) -> tuple[int, int]:
+    """The places [low, high) of the window's sessions that were over when the request was made."""
+    low, high = bisect_left(dates, window.first), bisect_right(dates, window.last)
+    while high > low and sessions[high - 1].last > asked_at:
+        high -= 1
+    return low, high
+
+
+def _life(instrument: Instrument, dates: Sequence[date]) -> tuple[int, int]:
+    """The places [listed, delisted) of the contract's life."""
+    listed = bisect_left(dates, instrument.listed_from) if instrument.listed_from else 0
+    delisted = bisect_right(dates, instrument.listed_to) if instrument.listed_to else len(dates)
+    return listed, delisted
+
+
+def _complete(states: list[State], low: int, high: int, dates: Sequence[date], present: set[date]) -> None:
+    states[low:high] = [
+        COMPLETE if each in present else state for each, state in zip(dates[low:high], states[low:high], strict=True)
+    ]
+
+
+def _mark_failed(states: list[State], low: int, high: int, why: Why, now: datetime, permanent: bool) -> None:
+    """Asked in vain. What is complete or explained stays; so does evidence: an emptiness seen, a quarantined bar."""
+    marks: dict[State, State] = {}
+    for place in range(low, high):
+        state = states[place]
+        if state is COMPLETE or (isinstance(state, Mark) and state.why.is_explained):
+            continue
+        if state not in marks:
+            attempts = (state.attempts if isinstance(state, Mark) else 0) + 1
+            mark = Mark(why, attempts, now + next_retry(attempts, permanent))
+            if isinstance(state, Mark) and (state.since is not None or state.why is Why.QUARANTINED):
+                mark = mark._replace(why=state.why, since=state.since)
+            marks[state] = mark
+        states[place] = marks[state]
+
+
+def _refused(state: State, session: Session, now: datetime) -> Mark:
+    """A bar that was quarantined. Of an old session the vendor will say the same tomorrow: a week."""
+    attempts = (state.attempts if isinstance(state, Mark) else 0) + 1
+    return Mark(Why.QUARANTINED, attempts, now + next_retry(attempts, permanent=now - session.last >= FRESH))
+
+
+def _absent(state: State, session: Session, asked_at: datetime, is_evidence: bool) -> Mark:
+    """A session that an answer had no bar of: unknown at first, no-trade when seen again 12 hours later."""
+    attempts = (state.attempts if isinstance(state, Mark) else 0) + 1
+    since = state.since if isinstance(state, Mark) and state.since is not None else asked_at
+    if is_evidence and _is_settled(state, asked_at):
+        return Mark(Why.NO_TRADE, attempts, None, since)
+    next_at = asked_at + next_retry(attempts)
+    if asked_at - session.last >= FRESH:
+        next_at = max(next_at, since + CONFIRM_AFTER)
+    return Mark(Why.UNKNOWN, attempts, next_at, since)
+
+
+def _is_settled(state: State, asked_at: datetime) -> bool:
+    """Whether an emptiness seen now is the second one, long enough after the first."""
+    if not isinstance(state, Mark):
+        return False
+    return state.why.is_explained or (state.since is not None and asked_at - state.since >= CONFIRM_AFTER)
+
+
+def _forget_not_listed(states: list[State], start: int, delisted: int) -> None:
+    """Bars have turned up before sessions that were taken for not listed: those are asked for again."""
+    for place in range(start, min(delisted, len(states))):
+        state = states[place]
+        if isinstance(state, Mark) and state.why is Why.NOT_LISTED:
+            states[place] = None
+
+
+def _why(outcome: Outcome) -> Why:
+    if outcome.kind is OutcomeKind.NO_PERMISSION:
+        return Why.NO_PERMISSION
+    if outcome.kind is OutcomeKind.ERROR:
+        return Why.NO_CONTRACT if outcome.code == NO_DEFINITION else Why.OUTAGE if outcome.code in _OUTAGE_CODES else Why.ERROR
+    return Why.DEFERRED
+
+
+def _refetched(
+    coverage: Coverage, sessions: Sequence[Session], dates: Sequence[date], low: int, high: int, asked_at: datetime
+) -> date | None:
+    """Up to where sessions have been fetched after their successor was over: by then a vendor has corrected them.
+
+    Moves only over sessions that this request asked for, so that none is skipped.
+    """
+    before = coverage.refetched_to
+    if before is not None and bisect_right(dates, before) < low and any(last > before for _, last in coverage.spans if last < dates[low]):
+        return before
+    end = high if high < len(sessions) and sessions[high].last <= asked_at else high - 1
+    return max(filter(None, (before, dates[end - 1] if end > low else None)), default=None)
