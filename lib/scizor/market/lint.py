@@ -71,9 +71,9 @@ def lines_used(watched: Iterable[Watched]) -> int:
     one for each depth book. A symbol of several lists counts once."""
     one: dict[str, tuple[bool, bool]] = {}
     for each in watched:
-        bars, depth = one.get(each.symbol, (False, False))
-        one[each.symbol] = (bars or each.collect_1min or each.collect_5min, depth or each.depth)
-    return sum(1 + bars + depth for bars, depth in one.values())
+        bars, book = one.get(each.symbol, (False, False))
+        one[each.symbol] = (bars or each.collect_1min or each.collect_5min, book or each.depth)
+    return sum(1 + bars + book for bars, book in one.values())
 
 
 # ---- the rules

@@ -146,9 +146,9 @@ def symbol(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """A watch-list's name: lower case, as asx_professional."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text):
-        raise ValueError(f"{quoted(text)} is not a valid name, expected letters, digits, _ and -, as in asx_professional")
+    """A watch-list's name, as asx_professional; case counts."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
+        raise ValueError(f"{quoted(text)} is not a valid name, expected letters, digits, _ . and -, as in asx_professional")
     return text
 
 

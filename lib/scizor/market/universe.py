@@ -14,6 +14,7 @@ from scizor.market import table
 from scizor.market.table import Column, Problem, Row
 
 PRIORITY_LOW = 9  # priority runs from 1, collected first, to 9
+YEARS_MAX = 50
 CON_ID_MAX = 2**31 - 1  # IB sends it as a signed 32-bit integer
 
 class Listed(NamedTuple):
@@ -47,7 +48,8 @@ class Life(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """A row of a watch-list. priority 1 goes first. depth: one of IB's three depth books."""
+    """A row of a watch-list. priority 1 goes first. depth: one of IB's three depth books. daily_years, intraday_days:
+    how far back, None: as the configuration says."""
 
     symbol: str
     priority: int
@@ -55,6 +57,8 @@ class Watched(NamedTuple):
     collect_5min: bool = False
     depth: bool = False
     notes: str = ""
+    daily_years: int | None = None
+    intraday_days: int | None = None
 
 
 _EXCHANGE = table.code_like(r"[A-Z][A-Z0-9]{1,11}", "ASX, NASDAQ, ARCA")
@@ -88,6 +92,8 @@ _WATCHED = (
     Column("collect_5min", table.truth, is_optional=True),
     Column("depth", table.truth, is_optional=True),
     Column("notes", table.words, is_optional=True),
+    Column("daily_years", table.optional(table.whole(1, YEARS_MAX)), is_optional=True),
+    Column("intraday_days", table.optional(table.whole(1, 366 * YEARS_MAX)), is_optional=True),
 )
 
 
@@ -126,9 +132,34 @@ def is_lives(data: bytes) -> bool:
     return False
 
 
-def watchlist_name(file_stem: str) -> str:
-    """The watch-list's name is the file's: etc/watchlists/asx_professional.csv. ValueError when it cannot be one."""
-    return table.name(file_stem)
+def past_holders(lives: Iterable[Life], known: Mapping[str, Listed]) -> list[Listed]:
+    """Instruments of which only the lives of codes tell: whoever had the code ZIP before Zip. They are stored so that
+    the code's history has an owner, and are not collected. Calendar and currency are those of their exchange, taken from
+    an instrument that is known there; without one the holder is left out."""
+    found: dict[str, Listed] = {}
+    for life in lives:
+        if not life.symbol or life.symbol in known:
+            continue
+        sibling = next((each for each in known.values() if home(each) == life.exchange), None)
+        if sibling is None:
+            continue
+        before = found.get(life.symbol)
+        ends = [each for each in (life.last, before.listed_to if before else None) if each is not None]
+        found[life.symbol] = sibling._replace(
+            symbol=life.symbol, name="", sector="", con_id=None, listed_from=None, listed_to=max(ends, default=None), as_of=None
+        )
+    return list(found.values())
+
+
+def last_life(symbol: str, lives: Iterable[Life]) -> Life | None:
+    """How the symbol is called now, or was called last: its life that began last."""
+    mine = [each for each in lives if each.symbol == symbol]
+    return max(mine, key=lambda each: (each.last or date.max, each.first or date.min), default=None)
+
+
+def home(listed: Listed) -> str:
+    """The exchange to which its plain code belongs: SMART is nobody's home."""
+    return listed.primary_exchange or listed.exchange
 
 
 # ---- what an import would change
@@ -192,9 +223,8 @@ def changes(stored: Mapping[str, Listed], wanted: Iterable[Listed]) -> Changes:
 
 
 def _other_instrument(stored: Listed, wanted: Listed) -> str:
-    home, other = stored.primary_exchange or stored.exchange, wanted.primary_exchange or wanted.exchange
-    if home != other:
-        return f"{stored.symbol} is the plain symbol of {home}; name this one {stored.symbol}.{other}"
+    if home(stored) != home(wanted):
+        return f"{stored.symbol} is the plain symbol of {home(stored)}; name this one {stored.symbol}.{home(wanted)}"
     if stored.currency != wanted.currency or stored.sec_type != wanted.sec_type:
         return f"{stored.symbol} is {stored.sec_type} in {stored.currency}, not {wanted.sec_type} in {wanted.currency}"
     if None not in (stored.con_id, wanted.con_id) and stored.con_id != wanted.con_id:
