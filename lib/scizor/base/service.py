@@ -147,6 +147,7 @@ def _start(service: Service) -> None:
             raise _start_failure(service, child.poll())
         _pause(POLL_SECONDS)
         waited += POLL_SECONDS
+    child.returncode = 0  # from here on it is known by its pid alone, like one that somebody else started
 
 
 def _stop(service: Service) -> None:

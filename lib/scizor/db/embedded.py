@@ -81,11 +81,14 @@ def binaries() -> Path:
 
 
 def _opened(state: Path) -> Path:
-    """Our own state directory lets others pass through (not look): the server's user must reach its data."""
+    """Our own state directories let others pass through (not look): the server's user must reach its data."""
     private_directory(state)
-    mode = state.stat().st_mode & 0o777
-    if mode & 0o011 != 0o011:
-        state.chmod(mode | 0o011)
+    for each in (state, *state.parents):
+        if each == ROOT or not each.is_relative_to(ROOT):
+            break
+        mode = each.stat().st_mode & 0o777
+        if mode & 0o011 != 0o011:
+            each.chmod(mode | 0o011)
     return state
 
 
