@@ -109,13 +109,14 @@ CREATE TABLE collection_logs (
     unchanged integer NOT NULL DEFAULT 0 CHECK (unchanged >= 0),
     quarantined integer NOT NULL DEFAULT 0 CHECK (quarantined >= 0),
     duplicates integer NOT NULL DEFAULT 0 CHECK (duplicates >= 0),
+    unfinished integer NOT NULL DEFAULT 0 CHECK (unfinished >= 0),
     payload_sha256 bytea CHECK (octet_length(payload_sha256) = 32),
     started_at instant NOT NULL,
     completed_at instant,
     CHECK (start_date <= end_date),
     CHECK (window_start < window_end),
     CHECK ((outcome = 'pending') = (completed_at IS NULL)),
-    CONSTRAINT nothing_is_lost CHECK (records_collected = stored + revised + unchanged + quarantined + duplicates),
+    CONSTRAINT nothing_is_lost CHECK (records_collected = stored + revised + unchanged + quarantined + duplicates + unfinished),
     CONSTRAINT only_an_answer_has_records CHECK (outcome = 'ok' OR records_collected = 0)
 );
 CREATE INDEX collection_logs_started ON collection_logs (started_at);
@@ -144,6 +145,7 @@ COMMENT ON COLUMN collection_logs.revised IS 'Of these different from what was s
 COMMENT ON COLUMN collection_logs.unchanged IS 'Of these already stored.';
 COMMENT ON COLUMN collection_logs.quarantined IS 'Of these refused by a rule.';
 COMMENT ON COLUMN collection_logs.duplicates IS 'Of these said twice, identically.';
+COMMENT ON COLUMN collection_logs.unfinished IS 'Of these still being made when they were asked for: not kept.';
 COMMENT ON COLUMN collection_logs.payload_sha256 IS 'Of the bars as received.';
 COMMENT ON COLUMN collection_logs.started_at IS 'When it was asked.';
 COMMENT ON COLUMN collection_logs.completed_at IS 'When it was stored; NULL: pending.';

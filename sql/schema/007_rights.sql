@@ -22,7 +22,7 @@ GRANT UPDATE (started_at, heartbeat_at, finished_at, outcome, exit_status, times
     error_class, error_message, arguments, code_version, host, pid, boot_id, lock_epoch) ON job_runs TO scizor_collector;
 GRANT UPDATE (is_official) ON origins TO scizor_collector;
 GRANT UPDATE (outcome, ib_code, error_message, is_permanent, records_collected, stored, revised, unchanged, quarantined,
-    duplicates, payload_sha256, completed_at) ON collection_logs TO scizor_collector;
+    duplicates, unfinished, payload_sha256, completed_at) ON collection_logs TO scizor_collector;
 GRANT UPDATE (holder_id, counted_at, closed_at, noticed_dead) ON pacing_requests TO scizor_collector;
 GRANT UPDATE (session_date, open, high, low, close, volume, wap, trades, flags, request_id, known_from) ON bars TO scizor_collector;
 GRANT UPDATE (verdict, verdict_by, verdict_at) ON quarantine TO scizor_collector;

@@ -1,0 +1,15 @@
+-- A row of a watch-list as it shall stand: added, brought back, or changed; untouched where it stands so already.
+INSERT INTO watchlist (name, symbol_id, priority, collect_1min, collect_5min, collect_depth, notes, daily_years,
+    intraday_days, active, added_at)
+SELECT %(name)s, id, %(priority)s, %(collect_1min)s, %(collect_5min)s, %(depth)s, nullif(%(notes)s, ''), %(daily_years)s,
+    %(intraday_days)s, true, %(now)s
+FROM symbols WHERE symbol = %(symbol)s
+ON CONFLICT (name, symbol_id) DO UPDATE
+SET priority = excluded.priority, collect_1min = excluded.collect_1min, collect_5min = excluded.collect_5min,
+    collect_depth = excluded.collect_depth, notes = excluded.notes, daily_years = excluded.daily_years,
+    intraday_days = excluded.intraday_days, active = true,
+    added_at = CASE WHEN watchlist.active THEN watchlist.added_at ELSE excluded.added_at END
+WHERE (watchlist.priority, watchlist.collect_1min, watchlist.collect_5min, watchlist.collect_depth, watchlist.notes,
+       watchlist.daily_years, watchlist.intraday_days, watchlist.active)
+    IS DISTINCT FROM (excluded.priority, excluded.collect_1min, excluded.collect_5min, excluded.collect_depth,
+       excluded.notes, excluded.daily_years, excluded.intraday_days, true)
