@@ -1,0 +1,104 @@
+"""Bars as text: what COPY reads, what quarantine keeps, what a hash is taken of. One spelling of each number.
+
+A float's repr is the shortest decimal text that means the same float; without its exponent and a bare ".0" it is what is
+stored, exactly: 1e-05 is 0.00001, 2500000000.0 is 2500000000, 948837.22 stays. A vendor's "none" (-1) becomes NULL here
+and nowhere else. A naive start is refused: it means an hour in a zone that nobody stated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from scizor.base.errors import FindingError
+from scizor.market.types import Bar
+
+NULL = "\\N"
+
+#: The columns of copy_text, in order.
+COLUMNS = ("timestamp", "session_date", "open", "high", "low", "close", "volume", "wap", "trades")
+
+
+def number_text(value: float) -> str:
+    """The shortest decimal text that means this float, without an exponent. NaN and Infinity as PostgreSQL spells them."""
+    text = repr(value)
+    if text.endswith(".0"):
+        return text[:-2]
+    if "e" in text or "n" in text:
+        return _spelled(text)
+    return text
+
+
+def start_text(start: date | datetime) -> str:
+    """A bar's start in UTC: 2025-01-15 00:00:00+00 for the daily bar of that session date. FindingError when it is naive."""
+    if not isinstance(start, datetime):
+        return f"{start.isoformat()} 00:00:00+00"
+    if start.tzinfo is None:
+        raise FindingError(
+            f"timestamp without zone: {start.isoformat(' ')}", hint="set formatDate=2, the only form that names an instant"
+        )
+    return start.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+
+
+def copy_text(bars: Iterable[Bar], session_dates: Sequence[date] | None = None) -> str:
+    """Lines for COPY ... FROM STDIN, one a bar, the columns of COLUMNS, tab between.
+
+    session_dates: one for each bar, for bars shorter than a day; a daily bar's start is its session date. FindingError when
+    a start is naive.
+    """
+    rows = list(bars)
+    if session_dates is None:
+        days = [_day_text(each.start) for each in rows]
+        starts = [f"{day} 00:00:00+00" for day in days]
+    else:
+        days = [each.isoformat() for each in session_dates]
+        starts = [start_text(each.start) for each in rows]
+    lines = [
+        f"{start}\t{day}\t{open_!r}\t{high!r}\t{low!r}\t{close!r}\t{volume!r}\t{wap!r}\t{trades!r}\n"
+        for start, day, (_, open_, high, low, close, volume, wap, trades) in zip(starts, days, map(_without_minus_one, rows), strict=True)
+    ]
+    text = "".join(lines).replace(".0\t", "\t").replace("None", NULL)
+    return text if "e" not in text and "n" not in text else "".join(map(_respelled, lines))
+
+
+def raw_text(bar: Bar) -> str:
+    """A bar's values as received, comma between: what quarantine keeps."""
+    return ",".join("" if value is None else number_text(value) for value in bar[1:])
+
+
+def answer_sha256(bars: Iterable[Bar]) -> bytes:
+    """The fingerprint of an answer, 32 bytes: of its bars as received, in the order received."""
+    digest = hashlib.sha256()
+    for each in bars:
+        digest.update(f"{each.start.isoformat()},{raw_text(each)}\n".encode())
+    return digest.digest()
+
+
+def _day_text(start: date | datetime) -> str:
+    return start.isoformat() if not isinstance(start, datetime) else start_text(start)[:10]
+
+
+def _without_minus_one(bar: Bar) -> Bar:
+    """IB's "none" as None: volume, wap and trades of -1, and a wap of 0 (nothing was traded)."""
+    if bar.volume is not None and bar.volume > 0 and bar.wap is not None and bar.wap > 0 and bar.trades is not None and bar.trades >= 0:
+        return bar
+    return bar._replace(
+        volume=None if bar.volume == -1 else bar.volume,
+        wap=None if bar.wap == -1 or bar.wap == 0 else bar.wap,
+        trades=None if bar.trades == -1 else bar.trades,
+    )
+
+
+def _respelled(line: str) -> str:
+    fields = line.rstrip("\n").split("\t")
+    return "\t".join(fields[:2] + [NULL if each == "None" else _spelled(each) for each in fields[2:]]) + "\n"
+
+
+def _spelled(text: str) -> str:
+    if text in ("inf", "-inf"):
+        return text.replace("inf", "Infinity")
+    if text == "nan":
+        return "NaN"
+    return format(Decimal(text), "f").removesuffix(".0")
