@@ -55,12 +55,21 @@ def copy_text(bars: Iterable[Bar], session_dates: Sequence[date] | None = None) 
     else:
         days = [each.isoformat() for each in session_dates]
         starts = [start_text(each.start) for each in rows]
-    lines = [
+    lines = _lines(starts, days, rows)
+    text = "".join(lines)
+    if "\t-1" in text or "\t0.0\t" in text or "\t0\t" in text:  # perhaps a "none" of the vendor's: look at each row
+        lines = _lines(starts, days, [_without_minus_one(each) for each in rows])
+        text = "".join(lines)
+    if "e" in text.replace("None", "") or "n" in text.replace("None", ""):
+        return "".join(map(_respelled, lines))
+    return text.replace(".0\t", "\t").replace("None", NULL)
+
+
+def _lines(starts: Sequence[str], days: Sequence[str], rows: Sequence[Bar]) -> list[str]:
+    return [
         f"{start}\t{day}\t{open_!r}\t{high!r}\t{low!r}\t{close!r}\t{volume!r}\t{wap!r}\t{trades!r}\n"
-        for start, day, (_, open_, high, low, close, volume, wap, trades) in zip(starts, days, map(_without_minus_one, rows), strict=True)
+        for start, day, (_, open_, high, low, close, volume, wap, trades) in zip(starts, days, rows, strict=True)
     ]
-    text = "".join(lines).replace(".0\t", "\t").replace("None", NULL)
-    return text if "e" not in text and "n" not in text else "".join(map(_respelled, lines))
 
 
 def raw_text(bar: Bar) -> str:
@@ -82,7 +91,7 @@ def _day_text(start: date | datetime) -> str:
 
 def _without_minus_one(bar: Bar) -> Bar:
     """IB's "none" as None: volume, wap and trades of -1, and a wap of 0 (nothing was traded)."""
-    if bar.volume is not None and bar.volume > 0 and bar.wap is not None and bar.wap > 0 and bar.trades is not None and bar.trades >= 0:
+    if bar.volume != -1 and bar.wap != -1 and bar.wap != 0 and bar.trades != -1:
         return bar
     return bar._replace(
         volume=None if bar.volume == -1 else bar.volume,
