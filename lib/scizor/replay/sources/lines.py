@@ -1,0 +1,134 @@
+"""Recorded files, line by line, whatever stands in them: a bad line is kept as a problem with its file and number.
+
+A recording is somebody else's file. Byte-order marks, CR LF, quotes and ragged lines occur; so may a line of a gigabyte
+or a truncated archive. Nothing of that may stop the other lines, and nothing is guessed: thousands separators, commas
+as decimals and spreadsheet dates are refused, not mended. What a well-formed line says is served as it stands.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BufferedReader, RawIOBase
+from itertools import islice
+from math import isfinite
+from pathlib import Path
+from typing import IO, cast
+
+from scizor.market.table import Problem, quoted
+
+LINE_BYTES_MAX = 4096
+FILE_BYTES_MAX = 1 << 30  # unpacked
+MEMBERS_MAX = 20_000  # of an archive
+_KEPT = 1000
+_NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII).fullmatch
+
+
+@dataclass
+class Problems:
+    """Every problem is counted, the first thousand are kept."""
+
+    count: int = 0
+    kept: list[Problem] = field(default_factory=list)
+
+    def add(self, file: str, line: int, column: str, text: str) -> None:
+        self.count += 1
+        if len(self.kept) < _KEPT:
+            self.kept.append(Problem(file, line, column, text))
+
+
+def files(path: Path, problems: Problems) -> Iterator[tuple[str, IO[bytes]]]:
+    """(name, stream) of the file, unpacked; of every text file in it, when it is an archive. Each is closed after its turn.
+
+    What cannot be opened is a problem, and so is an archive that ends too early.
+    """
+    try:
+        with open(path, "rb") as raw:
+            stream = _unpacked(path, raw)
+            if ".tar" not in path.suffixes:
+                yield path.name, stream
+                return
+            with tarfile.open(fileobj=stream, mode="r|") as archive:
+                for place, member in enumerate(archive):
+                    content = archive.extractfile(member) if member.isfile() else None
+                    if place >= MEMBERS_MAX:
+                        problems.add(path.name, 0, "", f"more than {MEMBERS_MAX:,} files in it: the rest is not read")
+                        return
+                    if content is not None and member.name.lower().endswith((".csv", ".txt")):
+                        yield f"{path.name}/{member.name}", content
+    except _read_errors() as problem:
+        problems.add(path.name, 0, "", f"cannot be read: {problem}")
+
+
+def lines(stream: IO[bytes], file: str, problems: Problems) -> Iterator[tuple[int, bytes]]:
+    """(number from 1, line without its end), empty lines left out. Memory is bounded, whatever the file holds."""
+    place = size = 0
+    try:
+        while line := stream.readline(LINE_BYTES_MAX + 1):
+            place += 1
+            size += len(line)
+            if len(line) > LINE_BYTES_MAX:
+                problems.add(file, place, "", f"the line is longer than {LINE_BYTES_MAX:,} bytes")
+                while line and not line.endswith(b"\n") and size <= FILE_BYTES_MAX:
+                    line = stream.readline(1 << 20)
+                    size += len(line)
+                line = b""
+            if size > FILE_BYTES_MAX:
+                problems.add(file, place, "", f"the file is larger than {FILE_BYTES_MAX:,} bytes: the rest is not read")
+                return
+            if place == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if line := line.rstrip(b"\r\n"):
+                yield place, line
+    except _read_errors() as problem:
+        problems.add(file, place + 1, "", f"cannot be read to its end: {problem}")
+
+
+def first_lines(path: Path, count: int) -> list[bytes]:
+    """The first lines of a file, or of an archive's first file: enough to know its format. None of an unreadable one."""
+    unheard = Problems()
+    for name, stream in files(path, unheard):
+        return [line for _, line in islice(lines(stream, name, unheard), count)]
+    return []
+
+
+def _unpacked(path: Path, raw: IO[bytes]) -> IO[bytes]:
+    import zstandard
+
+    if path.suffix == ".gz":
+        return cast("IO[bytes]", gzip.open(raw))
+    if path.suffix == ".zst":
+        return BufferedReader(cast("RawIOBase", zstandard.ZstdDecompressor().stream_reader(raw)), 1 << 16)
+    return raw
+
+
+def _read_errors() -> tuple[type[Exception], ...]:
+    import zstandard
+
+    return (OSError, EOFError, zlib.error, tarfile.TarError, zstandard.ZstdError)
+
+
+def fields(line: bytes) -> list[str]:
+    """The fields of one line. ValueError says what is wrong with it."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as problem:
+        raise ValueError(f"byte {problem.start + 1} is not UTF-8") from None
+    if '"' not in text:
+        return text.split(",")
+    try:
+        return next(csv.reader([text], strict=True))
+    except csv.Error:
+        raise ValueError("unbalanced quotes") from None
+
+
+def number(text: str) -> float:
+    """A plain decimal number. ValueError for everything else that Python would take: nan, inf, 1_000, spaces."""
+    if not _NUMBER(text) or not isfinite(value := float(text)):
+        raise ValueError(f"{quoted(text)} is not a number")
+    return value
