@@ -32,6 +32,7 @@ CREATE TABLE job_runs (
     error_class text,
     error_message text CHECK (length(error_message) <= 4000),
     arguments jsonb NOT NULL DEFAULT '[]',
+    log_id text NOT NULL DEFAULT '',
     code_version text NOT NULL,
     host text NOT NULL,
     pid integer NOT NULL,
@@ -61,6 +62,7 @@ COMMENT ON COLUMN job_runs.rows_stored IS 'New and revised bars.';
 COMMENT ON COLUMN job_runs.error_class IS 'The class of what ended it.';
 COMMENT ON COLUMN job_runs.error_message IS 'What was said.';
 COMMENT ON COLUMN job_runs.arguments IS 'The command line.';
+COMMENT ON COLUMN job_runs.log_id IS 'As it stands in the log''s lines.';
 COMMENT ON COLUMN job_runs.code_version IS 'Which code.';
 COMMENT ON COLUMN job_runs.host IS 'Where.';
 COMMENT ON COLUMN job_runs.pid IS 'Its process.';

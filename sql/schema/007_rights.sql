@@ -13,13 +13,13 @@ GRANT INSERT ON installation, symbols, symbol_codes, watchlist, sessions, sessio
 
 GRANT UPDATE (name, exchange, primary_exchange, calendar, currency, sec_type, sector, code, con_id, qualified_at, active,
     priority, listed_from, listed_to, successor, refused, refused_until, tick_size, as_of) ON symbols TO scizor_collector;
-GRANT UPDATE (valid_to, successor, note) ON symbol_codes TO scizor_collector;
+GRANT UPDATE (symbol_id, valid_to, successor, note) ON symbol_codes TO scizor_collector;
 GRANT UPDATE (priority, collect_5min, collect_1min, collect_depth, daily_years, intraday_days, active, notes, added_at)
     ON watchlist TO scizor_collector;
 GRANT UPDATE (open, close, last, is_half_day, source, loaded_at) ON sessions TO scizor_collector;
 GRANT UPDATE (epoch, run_id) ON job_locks TO scizor_collector;
 GRANT UPDATE (started_at, heartbeat_at, finished_at, outcome, exit_status, times, targets, succeeded, failed, rows_stored,
-    error_class, error_message, arguments, code_version, host, pid, boot_id, lock_epoch) ON job_runs TO scizor_collector;
+    error_class, error_message, arguments, log_id, code_version, host, pid, boot_id, lock_epoch) ON job_runs TO scizor_collector;
 GRANT UPDATE (is_official) ON origins TO scizor_collector;
 GRANT UPDATE (outcome, ib_code, error_message, is_permanent, records_collected, stored, revised, unchanged, quarantined,
     duplicates, unfinished, payload_sha256, completed_at) ON collection_logs TO scizor_collector;

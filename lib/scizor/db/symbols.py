@@ -1,144 +1,128 @@
-"""The universe in its table: instruments, the lives of their codes, what the Gateway said about them.
-
-Every write is one statement that touches only rows which say something else, so that a repeated import changes nothing.
-"""
+"""Symbols, their codes' lives, and what a job sees of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
 
-from scizor.db.connect import Connection
+import psycopg
+
+from scizor.base.errors import UsageError
 from scizor.db.sql import query
 from scizor.market.lint import Known, reason
 from scizor.market.types import Instrument
-from scizor.market.universe import Life, Listed, code_of, home
+from scizor.market.universe import Life, Listed, last_life
 
-#: valid_from of a life whose beginning nobody knows: a date of the table's key cannot be empty.
-UNKNOWN_START = date(1900, 1, 1)
-
-
-class Stored(NamedTuple):
-    """A row of symbols. code: what the exchange calls it now, "" for the symbol itself. refused_until: when a refusal
-    is tried again, None: when somebody clears it. Instants in UTC."""
-
-    id: int
-    listed: Listed
-    code: str
-    active: bool
-    priority: int
-    successor: str
-    refused: str
-    refused_until: datetime | None
-    qualified_at: datetime | None
-    tick_size: float | None
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def load(connection: Connection, now: datetime) -> list[Instrument]:
-    """The universe: active instruments by effective priority, then symbol. `refused` says why one is not collected at
-    `now`: it left the market, or the Gateway refused it and its next time has not come."""
-    return [_instrument(row, now) for row in connection.execute(query("symbols_instruments"))]
+def load_instruments(
+    connection: Connection, now: datetime, symbols: Collection[str] | None = None, *, inactive: bool = False
+) -> list[Instrument]:
+    """The active universe (or just `symbols`), by effective priority: the least of the symbol's and its watch-lists'.
 
-
-def stored(connection: Connection) -> dict[str, Stored]:
-    """Every row by symbol, active or not."""
-    rows = connection.execute(query("symbols_all")).fetchall()
-    found = {}
-    for row in rows:  # in the order of symbols_all: its number, twelve words of the universe file, the rest
-        number, words, (*rest, tick_size) = row[0], Listed._make(row[1:13]), row[13:]
-        found[words.symbol] = Stored._make((number, words, *rest, float(tick_size) if tick_size is not None else None))
+    Instruments that are not collected at present come too, with `refused` saying why. UsageError names a symbol that
+    is not there.
+    """
+    wanted = sorted({each.upper() for each in symbols}) if symbols is not None else None
+    rows = connection.execute(query("instruments"), {"symbols": wanted, "inactive": inactive or wanted is not None}).fetchall()
+    found = []
+    for (symbol_id, symbol, exchange, calendar, currency, con_id, priority, listed_from, listed_to, sec_type, primary_exchange,
+         successor, code, refused, refused_until) in rows:  # fmt: skip
+        if refused_until is not None and refused_until <= now:
+            refused = ""
+        known = Known(symbol, exchange, calendar, con_id, True, priority, listed_from, listed_to, successor, refused)
+        found.append(Instrument(
+            symbol_id, symbol, exchange, calendar, currency, con_id, priority, listed_from, listed_to, sec_type,
+            primary_exchange, successor or None, code or symbol, reason(known, now.date()),
+        ))  # fmt: skip
+    if wanted is not None:
+        _refuse_unknown(set(wanted) - {each.symbol for each in found})
     return found
 
 
-def known(each: Stored, now: datetime) -> Known:
-    """The row as lint looks at it."""
-    listed = each.listed
-    return Known(
-        listed.symbol, home(listed), listed.calendar, listed.con_id, each.active, each.priority, listed.listed_from,
-        listed.listed_to, each.successor, _refused(each.refused, each.refused_until, now),
-    )  # fmt: skip
+def load_known(connection: Connection) -> dict[str, Known]:
+    """All symbols as lint looks at them, by symbol."""
+    rows = connection.execute(query("known_symbols"))
+    return {row[0]: Known(*row) for row in rows}
 
 
-def lives(connection: Connection) -> list[Life]:
-    """The lives of codes, by code and time."""
-    rows = connection.execute(query("symbol_codes_all"))
-    return [
-        Life(code, exchange, symbol, None if first == UNKNOWN_START else first, last, successor, note)
-        for code, exchange, symbol, first, last, successor, note in rows
-    ]
+def load_listed(connection: Connection) -> dict[str, Listed]:
+    """All symbols as a universe file would state them, by symbol."""
+    rows = connection.execute(query("listed_symbols"))
+    return {row[0]: Listed(*row) for row in rows}
 
 
-def add(connection: Connection, rows: Iterable[Listed], now: datetime, *, active: bool = True) -> int:
-    """Adds instruments; returns how many are new. TLS.NASDAQ is called TLS by its exchange."""
-    values = [{**row._asdict(), "active": active, "code": _code(row.symbol), "now": now} for row in rows]
-    return _all(connection, "symbols_add", values)
+def load_lives(connection: Connection) -> list[Life]:
+    """The lives of codes, by exchange, code and first day."""
+    return [Life(*row) for row in connection.execute(query("code_lives"))]
 
 
-def change(connection: Connection, rows: Iterable[Listed]) -> int:
-    """Writes what the universe files say about instruments that are there; returns how many."""
-    return _all(connection, "symbols_change", [row._asdict() for row in rows])
+def store_listed(connection: Connection, listed: Iterable[Listed], now: datetime, *, active: bool = True) -> tuple[int, int]:
+    """Adds and changes symbols as stated; returns how many of each. A symbol that changes nothing is not written.
+
+    active: of those that are added; a change leaves it. Raises UsageError when the database refuses a value.
+    """
+    added = changed = 0
+    with connection.transaction():
+        for each in listed:
+            values = {**each._asdict(), "symbol": each.symbol.upper(), "now": now, "active": active}
+            try:
+                row = connection.execute(query("store_symbol"), values).fetchone()
+            except (psycopg.errors.CheckViolation, psycopg.errors.DataError) as problem:
+                raise UsageError(f"{each.symbol[:40]!r} is not a valid symbol: {_first_line(problem)}") from None
+            except psycopg.errors.UniqueViolation:
+                raise UsageError(f"{each.symbol}: contract {each.con_id} belongs to another symbol") from None
+            if row is not None:
+                added, changed = added + row[0], changed + (not row[0])
+    return added, changed
 
 
-def put_lives(connection: Connection, rows: Iterable[Life]) -> int:
-    """Adds or corrects lives of codes; returns how many rows changed. A life without an instrument here is passed over."""
-    return _all(connection, "symbol_codes_put", [{**row._asdict(), "first": row.first or UNKNOWN_START} for row in rows])
+def store_lives(connection: Connection, lives: Iterable[Life]) -> int:
+    """Adds and corrects the lives of codes; a symbol's present code and successor follow. Returns how many rows changed."""
+    lives = list(lives)
+    changed = 0
+    with connection.transaction():
+        for life in lives:
+            changed += connection.execute(query("store_code_life"), life._asdict()).rowcount
+        for symbol in {life.symbol for life in lives if life.symbol}:
+            last = last_life(symbol, lives)
+            assert last is not None
+            successor = last.successor if last.last is not None else ""
+            connection.execute(query("set_code"), {"symbol": symbol, "code": last.code, "successor": successor})
+    return changed
 
 
-def called(connection: Connection, names: Iterable[tuple[str, str, str]]) -> int:
-    """(symbol, code, successor): how an instrument is called and what became of it; returns how many rows changed."""
-    values = [{"symbol": symbol, "code": "" if code == symbol else code, "successor": after} for symbol, code, after in names]
-    return _all(connection, "symbols_called", values)
+def set_contract(connection: Connection, symbol_id: int, con_id: int, now: datetime) -> None:
+    """What qualification found. A former refusal is over. Raises UsageError when the contract is another symbol's, and
+    when the symbol has another contract: bars of two contracts never mix."""
+    with connection.transaction():
+        row = connection.execute("SELECT symbol, con_id FROM symbols WHERE id = %s FOR UPDATE", [symbol_id]).fetchone()
+        if row is None or row[1] not in (None, con_id):
+            was = f"{row[0]} is contract {row[1]}" if row else f"there is no symbol {symbol_id}"
+            raise UsageError(f"{was}, the Gateway says {con_id}", hint="has the code a new owner? bin/symbols lint")
+        try:
+            connection.execute(query("set_contract"), {"symbol_id": symbol_id, "con_id": con_id, "now": now})
+        except psycopg.errors.UniqueViolation:
+            raise UsageError(f"{row[0]}: contract {con_id} belongs to another symbol", hint="bin/symbols lint") from None
 
 
-def qualified(
-    connection: Connection, symbol: str, *, con_id: int, tick_size: float | None, name: str, time_zone: str,
-    trading_hours: str, liquid_hours: str, now: datetime,
-) -> bool:  # fmt: skip
-    """Stores what the Gateway says about a contract and clears a refusal. False when the row has another con_id: then
-    nothing is written, for bars of two contracts must not meet. tick_size: smallest price step, in the currency."""
-    values = {
-        "symbol": symbol, "con_id": con_id, "tick_size": repr(tick_size) if tick_size else None, "name": name,
-        "time_zone": time_zone, "trading_hours": trading_hours, "liquid_hours": liquid_hours, "now": now,
-    }  # fmt: skip
-    return connection.execute(query("symbols_qualified"), values).rowcount == 1
+def refuse(connection: Connection, symbol_id: int, why: str, until: datetime | None) -> None:
+    """Not collected for this reason until then (None: until somebody clears it); an empty reason clears it."""
+    with connection.transaction():
+        connection.execute(
+            "UPDATE symbols SET refused = %(why)s, refused_until = %(until)s WHERE id = %(id)s "
+            "AND (refused, refused_until) IS DISTINCT FROM (%(why)s, %(until)s)",
+            {"why": why, "until": until, "id": symbol_id},
+        )
 
 
-def refuse(connection: Connection, symbol: str, why: str, until: datetime | None) -> None:
-    """Not collected at present, and why; until: when it is tried again, None: when somebody clears it."""
-    connection.execute(query("symbols_refused"), {"symbol": symbol, "reason": why, "until": until})
+def _refuse_unknown(missing: set[str]) -> None:
+    if missing:
+        named = ", ".join(repr(each[:40]) for each in sorted(missing)[:10])
+        raise UsageError(f"unknown symbol {named}", hint="bin/symbols list; bin/symbols import etc/universe/*.csv")
 
 
-def set_active(connection: Connection, symbol: str, active: bool) -> bool:
-    """Takes the instrument into the universe or out of it; False when it stood so already."""
-    return connection.execute(query("symbols_active"), {"symbol": symbol, "active": active}).rowcount == 1
-
-
-def _code(symbol: str) -> str:
-    code = code_of(symbol)
-    return "" if code == symbol else code
-
-
-def _all(connection: Connection, name: str, values: Sequence[dict[str, Any]]) -> int:
-    if not values:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.executemany(query(name), values)
-        return cursor.rowcount
-
-
-def _refused(why: str, until: datetime | None, now: datetime) -> str:
-    return why if why and (until is None or now < until) else ""
-
-
-def _instrument(row: Sequence[Any], now: datetime) -> Instrument:
-    (number, symbol, exchange, calendar, currency, con_id, priority, listed_from, listed_to, sec_type, primary_exchange,
-     successor, code, refused, refused_until) = row  # fmt: skip
-    state = Known(
-        symbol, primary_exchange or exchange, calendar, con_id, True, priority, listed_from, listed_to, successor or "",
-        _refused(refused, refused_until, now),
-    )  # fmt: skip
-    return Instrument(
-        number, symbol, exchange, calendar, currency, con_id, priority, listed_from, listed_to, sec_type, primary_exchange,
-        successor, code, reason(state, now.date()),
-    )  # fmt: skip
+def _first_line(problem: psycopg.Error) -> str:
+    return str(problem).splitlines()[0]

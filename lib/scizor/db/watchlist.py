@@ -1,34 +1,56 @@
-"""Watch-lists in their table: read at each run, so that a change needs no restart and no code."""
+"""Watch-lists: read at each run, changed without a restart. What is taken off a list keeps its row, inactive."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from scizor.db.connect import Connection
+import psycopg
+
+from scizor.base.errors import UsageError
 from scizor.db.sql import query
 from scizor.market.universe import Watched
 
-
-def load(connection: Connection) -> dict[str, list[Watched]]:
-    """What stands on each list, by priority and symbol. A list without rows does not exist."""
-    lists: dict[str, list[Watched]] = {}
-    for name, *values in connection.execute(query("watchlist_all")):
-        lists.setdefault(name, []).append(Watched(*values))
-    return lists
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def put(connection: Connection, name: str, rows: Iterable[Watched], now: datetime) -> int:
-    """The rows as they shall stand; returns how many were added, brought back or changed. A symbol that is not in the
-    universe is passed over: ask before."""
-    values = [{**row._asdict(), "name": name, "now": now} for row in rows]
-    if not values:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.executemany(query("watchlist_put"), values)
-        return cursor.rowcount
+def load(connection: Connection, name: str | None = None) -> dict[str, list[Watched]]:
+    """The active rows by list, highest priority first; all lists, or just `name` (empty when there is none)."""
+    found: dict[str, list[Watched]] = {}
+    for row in connection.execute(query("watchlists"), {"name": name}):
+        found.setdefault(row[0], []).append(Watched(*row[1:]))
+    return found
 
 
-def remove(connection: Connection, name: str, symbol: str) -> bool:
-    """Takes the symbol off the list; False when it was not on it."""
-    return connection.execute(query("watchlist_remove"), {"name": name, "symbol": symbol}).rowcount == 1
+def put(connection: Connection, name: str, rows: Sequence[Watched], now: datetime) -> int:
+    """Adds rows to a list, changes those that are there, revives those that were removed; returns how many rows changed.
+
+    All or nothing. UsageError names every symbol that is not in the universe, and a name that is not one.
+    """
+    with connection.transaction():
+        wanted = [each.symbol.upper() for each in rows]
+        known = {row[0] for row in connection.execute("SELECT symbol FROM symbols WHERE symbol = ANY(%s)", [wanted])}
+        missing = sorted(set(wanted) - known)
+        if missing:
+            named = ", ".join(repr(each[:40]) for each in missing[:10])
+            raise UsageError(f"unknown symbol {named}", hint="bin/symbols list; bin/symbols import etc/universe/*.csv")
+        changed = 0
+        for each in rows:
+            values = {**each._asdict(), "symbol": each.symbol.upper(), "name": name, "now": now}
+            try:
+                changed += connection.execute(query("put_watched"), values).rowcount
+            except psycopg.errors.CheckViolation as problem:
+                raise UsageError(f"{name[:70]!r}, {each.symbol}: {str(problem).splitlines()[0]}") from None
+        return changed
+
+
+def remove(connection: Connection, name: str, symbols: Sequence[str]) -> int:
+    """Takes symbols off a list; UsageError names those that are not on it. Returns how many."""
+    with connection.transaction():
+        wanted = sorted({each.upper() for each in symbols})
+        rows = connection.execute(query("remove_watched"), {"name": name, "symbols": wanted}).fetchall()
+        missing = sorted(set(wanted) - {row[0] for row in rows})
+        if missing:
+            raise UsageError(f"not on the list {name}: {', '.join(missing[:10])}", hint=f"bin/watchlist list --name {name}")
+        return len(rows)

@@ -1,0 +1,30 @@
+"""Where messages wait until they are delivered: base.protocols.Outbox, kept in alerts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from scizor.base.protocols import Message
+from scizor.db.sql import query
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+SUBJECT_MAX, BODY_MAX = 200, 8000  # characters, as the columns' CHECKs say
+
+
+class PostgresOutbox:
+    """One open row a fingerprint: the same message again counts up, `recovered` closes it. At least once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def put(self, message: Message) -> None:
+        values = {
+            "fingerprint": message.fingerprint[:200], "severity": message.severity, "subject": message.subject[:SUBJECT_MAX],
+            "body": message.body[:BODY_MAX], "labels": Jsonb(message.labels), "at": message.at,
+        }  # fmt: skip
+        with self._connection.transaction():
+            self._connection.execute(query("resolve_alert" if message.recovered else "put_alert"), values)
