@@ -21,6 +21,24 @@ NULL = "\\N"
 COLUMNS = ("timestamp", "session_date", "open", "high", "low", "close", "volume", "wap", "trades")
 
 
+def tidy(bars: Iterable[Bar]) -> list[Bar]:
+    """Sorted by start, equal ones collapsed: a vendor's carelessness that changes nothing. len() tells how many there were.
+
+    Different bars of one start all stay; the rule dup_conflict refuses them. FindingError when a start is naive, or when
+    days and instants are mixed.
+    """
+    rows = list(bars)
+    if any(isinstance(each.start, datetime) for each in rows):
+        for each in rows:
+            if not isinstance(each.start, datetime):
+                raise FindingError(f"a day ({each.start}) among bars that start at an instant", hint="one answer has one bar size")
+            start_text(each.start)
+    rows.sort(key=lambda each: each.start)
+    if len({each.start for each in rows}) == len(rows):
+        return rows
+    return list(dict.fromkeys(rows))
+
+
 def number_text(value: float) -> str:
     """The shortest decimal text that means this float, without an exponent. NaN and Infinity as PostgreSQL spells them."""
     text = repr(value)

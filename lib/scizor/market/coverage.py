@@ -60,7 +60,7 @@ def dates_of(sessions: Sequence[Session]) -> list[date]:
 
 
 def unfold(coverage: Coverage, dates: Sequence[date]) -> list[State]:
-    """One state for each of the calendar's session dates. What lies outside of them is lost: give the whole calendar."""
+    """One state for each of the given session dates: a stretch of the calendar without holes."""
     states: list[State] = [None] * len(dates)
     for first, last in coverage.spans:
         low, high = bisect_left(dates, first), bisect_right(dates, last)
@@ -72,21 +72,48 @@ def unfold(coverage: Coverage, dates: Sequence[date]) -> list[State]:
 
 
 def fold(coverage: Coverage, states: Sequence[State], dates: Sequence[date]) -> Coverage:
-    """The inverse of unfold: neighbouring sessions of equal state become one range."""
-    spans: list[Span] = []
-    incomplete: list[Incomplete] = []
+    """The inverse of unfold: neighbouring sessions of equal state become one range. What lies outside of `dates` stays."""
+    ranges: list[tuple[date, date, State]] = []
     start = 0
     for state, group in groupby(states):
         end = start + sum(1 for _ in group)
-        first, last = dates[start], dates[end - 1]
-        if state is COMPLETE:
-            spans.append(Span(first, last))
-        elif isinstance(state, Mark):
-            incomplete.append(
-                Incomplete(first, state.why, state.attempts, state.next_at, None if first == last else last, state.since)
-            )
+        if state is not None:
+            ranges.append((dates[start], dates[end - 1], state))
         start = end
-    return replace(coverage, spans=tuple(spans), incomplete=tuple(incomplete))
+    if dates:
+        ranges = _outside(coverage, dates[0], dates[-1], ranges)
+    spans = tuple(Span(first, last) for first, last, state in ranges if state is COMPLETE)
+    incomplete = tuple(
+        Incomplete(first, state.why, state.attempts, state.next_at, None if first == last else last, state.since)
+        for first, last, state in ranges if isinstance(state, Mark)
+    )  # fmt: skip
+    return replace(coverage, spans=spans, incomplete=incomplete)
+
+
+def _outside(
+    coverage: Coverage, first: date, last: date, inner: list[tuple[date, date, State]]
+) -> list[tuple[date, date, State]]:
+    """`inner`, with the parts of the coverage that lie before `first` and after `last`; a range that crosses is cut and,
+    where its state is still the same, mended."""
+    known: list[tuple[date, date, State]] = [(*each, COMPLETE) for each in coverage.spans]
+    known += [
+        (each.session_date, each.last or each.session_date, Mark(each.why, each.attempts, each.next_at, each.since))
+        for each in coverage.incomplete
+    ]
+    day = timedelta(days=1)
+    for low, high, state in known:
+        if low < first:
+            if high >= first and inner and inner[0][0] == first and inner[0][2] == state:
+                inner = [(low, inner[0][1], state), *inner[1:]]
+            else:
+                inner = [*inner, (low, min(high, first - day), state)]
+        if high > last:
+            ends = next((place for place, each in enumerate(inner) if each[1] == last and each[2] == state), None)
+            if low <= last and ends is not None:
+                inner = [*inner[:ends], (inner[ends][0], high, state), *inner[ends + 1 :]]
+            else:
+                inner = [*inner, (max(low, last + day), high, state)]
+    return sorted(inner, key=lambda each: each[0])
 
 
 def confirmed(coverage: Coverage, window: Window, outcome: Outcome, sessions: Sequence[Session]) -> Outcome:

@@ -4,18 +4,16 @@ The database checks a million rows in one statement (rule_sql, flags_sql); the P
 tests and serves where there is no table. A hard rule's name goes into quarantine with the bar, which is never dropped and
 never blocks its batch; a soft rule is a bit in bars.flags.
 
-A row is staged with what the rules ask for:
-    timestamp, session_date, open, high, low, close, volume, wap, trades   as market.bars writes them; numerics unbounded
-    variants        how many different rows of this answer claim this timestamp (1 is good; equal rows are collapsed before)
-    session_open, session_last   of its session date; NULL where the calendar has no session
-    asked_at        when the request was made
-    prior_open, prior_high, prior_low, prior_close, prior_volume   of the session before, in this answer or as stored; NULL: none
+The SQL speaks of what db/bars.py stages: the columns of `staged` (session_date NULL: in no session; volume, wap and trades
+NULL for the vendor's none), beside them asked_at and finished_to, the newest session that was over when the request was
+made. Rules about neighbours use the window w, so a statement that uses rule_sql ends in WINDOW_SQL. Equal rows are
+collapsed before (bars.tidy). The price of it, per million rows and beside a COPY of 1.2 s: 0.35 s, and 0.7 s for w.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -36,22 +34,14 @@ class Severity(StrEnum):
 
 
 class Staged(NamedTuple):
-    """A bar with what the rules ask for; None where SQL has NULL."""
+    """A bar with what the rules ask for; None where SQL has NULL. before, after: its neighbours in the answer, by start."""
 
-    start: date | datetime
-    session_date: date
-    open: float | None
-    high: float | None
-    low: float | None
-    close: float | None
-    volume: float | None
-    wap: float | None
-    trades: int | None
-    variants: int
-    session_open: datetime | None
-    session_last: datetime | None
+    bar: Bar
+    session_date: date | None
+    finished_to: date
     asked_at: datetime
-    prior: Bar | None = None
+    before: Bar | None = None
+    after: Bar | None = None
 
 
 class Series(NamedTuple):
@@ -64,7 +54,7 @@ class Series(NamedTuple):
 class Rule(NamedTuple):
     """condition: SQL, true when the row breaks the rule; breaks: the same in Python. Both may rely on the rules above.
 
-    {outside}, {end} and {off_tick} stand for what depends on the timeframe or the exchange.
+    {unfinished} and {off_tick} stand for what depends on the timeframe or the exchange.
     """
 
     name: str
@@ -85,12 +75,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "naive_time", Severity.HARD, "the start names no instant; the whole answer is refused before staging (bars.start_text)",
         "false",
-        lambda row, _: isinstance(row.start, datetime) and row.start.tzinfo is None,
+        lambda row, _: isinstance(row.bar.start, datetime) and row.bar.start.tzinfo is None,
     ),
     Rule(
         "dup_conflict", Severity.HARD, "one answer gives this start twice, with different values: none of them is believed",
-        "variants > 1",
-        lambda row, _: row.variants > 1,
+        "\"timestamp\" = lag(\"timestamp\") OVER w OR \"timestamp\" = lead(\"timestamp\") OVER w",
+        lambda row, _: any(each is not None and each.start == row.bar.start for each in (row.before, row.after)),
     ),
     Rule(
         "price_domain", Severity.HARD, "a price is missing, not a number, not above 0, or not below a thousand million",
@@ -102,48 +92,49 @@ RULES: tuple[Rule, ...] = (
         _each(PRICES, f"scale({{}}) > {DECIMALS_MOST}"),
         lambda row, _: any(_decimals(each) > DECIMALS_MOST for each in _prices(row)),
     ),
-    Rule("high_below_low", Severity.HARD, "high < low", "high < low", lambda row, _: _n(row.high) < _n(row.low)),
-    Rule("high_below_open", Severity.HARD, "high < open", "high < open", lambda row, _: _n(row.high) < _n(row.open)),
-    Rule("high_below_close", Severity.HARD, "high < close", "high < close", lambda row, _: _n(row.high) < _n(row.close)),
-    Rule("low_above_open", Severity.HARD, "low > open", "low > open", lambda row, _: _n(row.low) > _n(row.open)),
-    Rule("low_above_close", Severity.HARD, "low > close", "low > close", lambda row, _: _n(row.low) > _n(row.close)),
+    Rule("high_below_low", Severity.HARD, "high < low", "high < low", lambda row, _: _n(row.bar.high) < _n(row.bar.low)),
+    Rule("high_below_open", Severity.HARD, "high < open", "high < open", lambda row, _: _n(row.bar.high) < _n(row.bar.open)),
+    Rule("high_below_close", Severity.HARD, "high < close", "high < close", lambda row, _: _n(row.bar.high) < _n(row.bar.close)),
+    Rule("low_above_open", Severity.HARD, "low > open", "low > open", lambda row, _: _n(row.bar.low) > _n(row.bar.open)),
+    Rule("low_above_close", Severity.HARD, "low > close", "low > close", lambda row, _: _n(row.bar.low) > _n(row.bar.close)),
     Rule(
         "volume_domain", Severity.HARD, "a volume below 0 (-1, none, is NULL by now), beyond 1e15, or of more than 8 decimals",
         f"volume IS NOT NULL AND (NOT (volume >= 0 AND volume < {QUANTITY_MOST}) OR scale(volume) > {DECIMALS_MOST})",
-        lambda row, _: row.volume is not None
-        and (not 0 <= row.volume < QUANTITY_MOST or _decimals(row.volume) > DECIMALS_MOST),
+        lambda row, _: row.bar.volume is not None
+        and (not 0 <= row.bar.volume < QUANTITY_MOST or _decimals(row.bar.volume) > DECIMALS_MOST),
     ),
     Rule(
         "trades_domain", Severity.HARD, "a number of trades below 0 (-1, none, is NULL by now) or beyond 2^31",
         "trades IS NOT NULL AND NOT (trades >= 0 AND trades < 2147483648)",
-        lambda row, _: row.trades is not None and not 0 <= row.trades < 2147483648,
+        lambda row, _: row.bar.trades is not None and not 0 <= row.bar.trades < 2147483648,
     ),
     Rule(
         "wap_domain", Severity.HARD, "an average price that no price can be, or of more than 8 decimals",
         f"wap IS NOT NULL AND (NOT (wap > 0 AND wap < {PRICE_MOST}) OR scale(wap) > {DECIMALS_MOST})",
-        lambda row, _: row.wap is not None and (not 0 < row.wap < PRICE_MOST or _decimals(row.wap) > DECIMALS_MOST),
+        lambda row, _: row.bar.wap is not None and (not 0 < row.bar.wap < PRICE_MOST or _decimals(row.bar.wap) > DECIMALS_MOST),
     ),
     Rule(
         "wap_range", Severity.HARD, "the average price lies outside [low, high], by more than rounding",
         f"wap IS NOT NULL AND (wap < low * {1 - WAP_SLACK} - {WAP_SLACK} OR wap > high * {1 + WAP_SLACK} + {WAP_SLACK})",
-        lambda row, _: row.wap is not None
-        and not _d(row.low) * _d(1 - WAP_SLACK) - _d(WAP_SLACK) <= _d(row.wap) <= _d(row.high) * _d(1 + WAP_SLACK) + _d(WAP_SLACK),
+        lambda row, _: row.bar.wap is not None
+        and not _d(row.bar.low) * _d(1 - WAP_SLACK) - _d(WAP_SLACK) <= _d(row.bar.wap) <= _d(row.bar.high) * _d(1 + WAP_SLACK) + _d(WAP_SLACK),
     ),
     Rule(
         "outside_session", Severity.HARD, "on a weekend, on a holiday, before the open or after the last phase",
-        "session_last IS NULL OR {outside}",
-        lambda row, series: row.session_last is None or _is_outside(row, series.timeframe),
+        "session_date IS NULL",
+        lambda row, _: row.session_date is None,
     ),
     Rule(
         "unfinished", Severity.HARD, "the bar was not over when it was asked for: it may still change",
-        "{end} > asked_at",
-        lambda row, series: _end(row, series.timeframe) > row.asked_at,
+        "{unfinished}",
+        lambda row, series: _is_unfinished(row, series.timeframe),
     ),
     Rule(
         "stale_session", Severity.HARD,
         "the session before, served again: the same prices and volume (a flat day repeats by accident only in a round volume)",
-        "volume > 0 AND close = prior_close AND volume = prior_volume AND open = prior_open AND high = prior_high"
-        " AND low = prior_low AND (high > low OR (volume >= 1000 AND mod(volume, 10) <> 0))",
+        "volume > 0 AND close = lag(close) OVER w AND volume = lag(volume) OVER w AND open = lag(open) OVER w"
+        " AND high = lag(high) OVER w AND low = lag(low) OVER w"
+        " AND (high > low OR (volume >= 1000 AND mod(volume, 10) <> 0))",
         lambda row, series: series.timeframe is Timeframe.DAY1 and _is_stale(row),
     ),
     Rule(
@@ -190,26 +181,25 @@ def flags(row: Staged, calendar: str) -> int:
     return sum(bit for name, bit in FLAGS.items() if _RULE[name].breaks(row, Series(calendar=calendar)))
 
 
+#: A statement that uses rule_sql ends with it.
+WINDOW_SQL = 'WINDOW w AS (ORDER BY "timestamp")'
+
 #: True for nearly every good row, never for a bad one: NaN is PostgreSQL's greatest numeric and fails high < ...
 _GOOD = (
-    f"variants = 1 AND low > 0 AND low <= open AND low <= close AND open <= high AND close <= high AND high < {PRICE_MOST}"
+    "\"timestamp\" IS DISTINCT FROM lag(\"timestamp\") OVER w AND \"timestamp\" IS DISTINCT FROM lead(\"timestamp\") OVER w"
+    f" AND low > 0 AND low <= open AND low <= close AND open <= high AND close <= high AND high < {PRICE_MOST}"
     f" AND greatest(scale(open), scale(high), scale(low), scale(close)) <= {DECIMALS_MOST}"
     f" AND volume >= 0 AND volume < {QUANTITY_MOST} AND scale(volume) <= {DECIMALS_MOST}"
     f" AND (wap IS NULL OR (wap >= low AND wap <= high AND scale(wap) <= {DECIMALS_MOST}))"
     " AND (trades IS NULL OR (trades >= 0 AND trades < 2147483648))"
-    " AND NOT ({outside}) AND {end} <= asked_at AND close <> prior_close"
+    " AND session_date IS NOT NULL AND NOT ({unfinished}) AND close IS DISTINCT FROM lag(close) OVER w"
 )
 
 
 def _filled(condition: str, series: Series) -> str:
-    """Daily bars are named by their session; a shorter one has an hour of its own."""
     daily = series.timeframe is Timeframe.DAY1
-    outside = (
-        "\"timestamp\" <> session_date::timestamp AT TIME ZONE 'UTC'" if daily
-        else '"timestamp" < session_open OR "timestamp" > session_last'
-    )  # fmt: skip
-    end = "session_last" if daily else f"\"timestamp\" + interval '{series.timeframe.seconds} seconds'"
-    condition = condition.replace("{outside}", outside).replace("{end}", end)
+    over = "session_date > finished_to" if daily else f"\"timestamp\" + interval '{series.timeframe.seconds} seconds' > asked_at"
+    condition = condition.replace("{unfinished}", over)
     return condition.replace("{off_tick}", _off_tick(series.calendar)) if "{off_tick}" in condition else condition
 
 
@@ -222,7 +212,7 @@ def _off_tick(calendar: str) -> str:
 
 
 def _prices(row: Staged) -> tuple[float | None, float | None, float | None, float | None]:
-    return row.open, row.high, row.low, row.close
+    return row.bar[1:5]
 
 
 def _n(value: float | None) -> float:
@@ -238,28 +228,14 @@ def _decimals(value: float | None) -> int:
     return len(text.partition(".")[2])
 
 
-def _is_outside(row: Staged, timeframe: Timeframe) -> bool:
+def _is_unfinished(row: Staged, timeframe: Timeframe) -> bool:
     if timeframe is Timeframe.DAY1:
-        return _instant(row.start) != datetime.combine(row.session_date, time(), UTC)
-    if row.session_open is None or row.session_last is None:
-        return True
-    return not row.session_open <= _instant(row.start) <= row.session_last
-
-
-def _end(row: Staged, timeframe: Timeframe) -> datetime:
-    if timeframe is Timeframe.DAY1 and row.session_last is not None:
-        return row.session_last
-    return _instant(row.start) + timedelta(seconds=timeframe.seconds)
-
-
-def _instant(start: date | datetime) -> datetime:
-    return start if isinstance(start, datetime) else datetime.combine(start, time(), UTC)
+        return row.session_date is not None and row.session_date > row.finished_to
+    return isinstance(row.bar.start, datetime) and row.bar.start + timedelta(seconds=timeframe.seconds) > row.asked_at
 
 
 def _is_stale(row: Staged) -> bool:
-    prior = row.prior
-    if prior is None or not row.volume or row.volume <= 0:
+    bar = row.bar
+    if row.before is None or not bar.volume or bar.volume <= 0 or bar[1:6] != row.before[1:6]:
         return False
-    if (row.open, row.high, row.low, row.close, row.volume) != prior[1:6]:
-        return False
-    return _n(row.high) > _n(row.low) or (row.volume >= 1000 and _d(row.volume) % 10 != 0)
+    return bar.high > bar.low or (bar.volume >= 1000 and _d(bar.volume) % 10 != 0)
