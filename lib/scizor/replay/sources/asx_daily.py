@@ -24,14 +24,16 @@ from scizor.market.table import quoted
 from scizor.market.types import Bar, Kind, Session, Timeframe
 from scizor.market.universe import Life
 from scizor.replay.sources import ContractRow, Pattern, dates
-from scizor.replay.sources.lines import Problems, fields, files, first_lines, lines, number
+from scizor.replay.sources.lines import LINE_BYTES_MAX, TOO_LONG, Problems, blocks, fields, files, first_lines, number
 from scizor.replay.sources.master import Master, holds
 
 EXCHANGE, CALENDAR, CURRENCY = "ASX", "XASX", "AUD"
 HEADER = b"symbol,date,open,high,low,close,volume"
 COLUMNS = HEADER.decode().split(",")
-_ROW = re.compile(rb'"?[A-Z0-9.]{1,8}"?,\d{8},[^,]+,[^,]+,[^,]+,[^,]+,[^,]+')
-_CODE = re.compile(r"[A-Z0-9][A-Z0-9.]{0,11}")
+_CODE = rb"[A-Z0-9][A-Z0-9.]{0,11}"
+_DATE = rb"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+_REST = rb"," + _DATE + rb'(?:,[^,"\r\n]{1,32}){5}\r?\n'
+_RUN = re.compile(rb"(" + _CODE + rb")" + _REST + rb"(?:\1" + _REST + rb")*")
 _SILENCE = timedelta(days=90)  # a code without a bar for so long has left the market, unless the universe knows better
 
 
@@ -43,7 +45,7 @@ def is_history(path: Path) -> bool:
 def is_day_file(path: Path) -> bool:
     """A file, or an archive of files, without it."""
     first = first_lines(path, 3)
-    return bool(first) and all(_ROW.fullmatch(each) for each in first)
+    return bool(first) and all(_RUN.fullmatch(each.replace(b'"', b"") + b"\n") for each in first)
 
 
 @dataclass
@@ -55,6 +57,16 @@ class _Code:
     first: bytes = b"99999999"
     last: bytes = b""
     container: Path = Path()
+
+    def add(self, run: bytes, place: int, container: Path) -> None:
+        """Some whole lines of this code, the first of which stands at `place`."""
+        date_at = run.index(b",") + 1
+        last_at = run.rfind(b"\n", 0, -1) + 1 + date_at
+        self.lines += run
+        self.places.extend(range(place, place + run.count(b"\n")))
+        self.first = min(self.first, run[date_at : date_at + 8])
+        if (last := run[last_at : last_at + 8]) > self.last:
+            self.last, self.container = last, container
 
 
 class AsxDaily:
@@ -81,7 +93,7 @@ class AsxDaily:
             return f"no {EXCHANGE} codes"
         first = min(each.first for each in self._codes.values())
         last = max(each.last for each in self._codes.values())
-        return f"{len(self._codes)} {EXCHANGE} codes, daily, {_date(first)}..{_date(last)}"
+        return f"{len(self._codes)} {EXCHANGE} codes, daily, {_date(first.decode())}..{_date(last.decode())}"
 
     def codes(self) -> list[str]:
         return sorted(each.decode() for each in self._codes)
@@ -134,7 +146,7 @@ class AsxDaily:
         """
         ends = sorted((end for each in symbols if (end := self._end(each))), reverse=True)
         if not ends:
-            ends = sorted(_date(each.last) for each in self._codes.values())[-1:]
+            ends = sorted(_date(each.last.decode()) for each in self._codes.values())[-1:]
         if not ends or calendar not in ("", CALENDAR):
             raise LookupError(f"no session of {calendar or CALENDAR} is recorded")
         return ends[(len(ends) - 1) // 2]
@@ -144,30 +156,25 @@ class AsxDaily:
     def _note(self, path: Path) -> None:
         """Where the lines of each code are. Ragged lines, codes and dates are judged here, numbers when they are read."""
         container = path if ".tar" in path.suffixes or path.suffix == ".zst" else path.parent
-        good: set[bytes] = set()  # dates
         for name, stream in files(path, self.problems):
-            place = len(self._files) << 32
             self._files.append(name)
-            for at, line in lines(stream, name, self.problems):
-                parts = line.split(b",", 2)
-                code = self._codes.get(parts[0])
-                if code is None or line.count(b",") != 6 or parts[1] not in good or b'"' in line:
-                    try:
-                        checked = _check(line)
-                    except _WrongError as wrong:
-                        self.problems.add(name, at, wrong.column, wrong.text)
-                        continue
-                    if checked == HEADER:
-                        continue
-                    parts = checked.split(b",", 2)
-                    code = self._codes.setdefault(parts[0], _Code())
-                    good.add(parts[1])
-                code.lines += b"%b,%b\n" % (parts[1], parts[2])
-                code.places.append(place + at)
-                code.first = min(code.first, parts[1])
-                if parts[1] > code.last:
-                    code.last, code.container = parts[1], container
-        self._newest[container] = max([self._newest.get(container, b""), *good])
+            for first, block in blocks(stream, name, self.problems):
+                place = (len(self._files) - 1 << 32) + first
+                for at, run, is_good in _runs(block):
+                    good = run if is_good else self._mended(name, first + at, run)
+                    if good:
+                        code = self._codes.setdefault(good[: good.index(b",")], _Code())
+                        code.add(good, place + at, container)
+        ends = [each.last for each in self._codes.values() if each.container == container]
+        self._newest[container] = max(ends, default=b"")
+
+    def _mended(self, name: str, at: int, line: bytes) -> bytes:
+        """The line without its quotes; empty for the header, an empty line and a problem."""
+        try:
+            return _check(line)
+        except _WrongError as wrong:
+            self.problems.add(name, at, wrong.column, wrong.text)
+            return b""
 
     def _owners(self) -> dict[int, str]:
         """Our symbols of every instrument of which a code is recorded, by conId."""
@@ -191,13 +198,13 @@ class AsxDaily:
         """Whether the recording knows it by today. Whom the universe does not name is gone when its recording goes on
         without it."""
         codes = [code for _, code in self._recorded(symbol)]
-        if not any(_date(each.first) <= today for each in codes):
+        if not any(_date(each.first.decode()) <= today for each in codes):
             return False
         if (EXCHANGE, symbol) in self._master.listed or (EXCHANGE, symbol) in self._master.of_symbol:
             return True
         newest = max(codes, key=lambda each: each.last)
-        last = _date(newest.last)
-        return today <= last + _SILENCE or _date(self._newest[newest.container]) <= last + _SILENCE
+        last = _date(newest.last.decode())
+        return today <= last + _SILENCE or _date(self._newest[newest.container].decode()) <= last + _SILENCE
 
     def _read_history(self, symbol: str) -> tuple[list[date], list[Bar]]:
         found: list[Bar] = []
@@ -219,16 +226,19 @@ class AsxDaily:
                 file = place >> 32
                 earlier |= current
                 current = set()
-            texts = line.decode().split(",")
-            day = _date(line[:8])
-            if day in earlier:
+            texts = line.decode().rstrip("\r").split(",")[1:]
+            try:
+                day = _date(texts[0])
+                if day in earlier:
+                    continue
+                bar = Bar(day, *map(number, texts[1:]))  # type: ignore[arg-type]
+            except ValueError:
+                column, text = next((name, text) for name, text in zip(COLUMNS[1:], texts, strict=True) if not _is_good(name, text))
+                what = "a day of the calendar" if column == "date" else "a number"
+                self.problems.add(self._files[file], place & 0xFFFFFFFF, column, f"{quoted(text)} is not {what}")
                 continue
             current.add(day)
-            try:
-                yield Bar(day, *map(number, texts[1:]))  # type: ignore[arg-type]
-            except ValueError:
-                column, text = next((name, text) for name, text in zip(COLUMNS[2:], texts[1:], strict=True) if not _is_number(text))
-                self.problems.add(self._files[file], place & 0xFFFFFFFF, column, f"{quoted(text)} is not a number")
+            yield bar
 
 
 class _WrongError(ValueError):
@@ -237,41 +247,53 @@ class _WrongError(ValueError):
         self.column, self.text = column, text
 
 
+def _runs(block: bytes) -> Iterator[tuple[int, bytes, bool]]:
+    """(lines before it, lines of one code, True), or a single other line and False. A history is one long run."""
+    at = position = 0
+    while position < len(block):
+        match = _RUN.match(block, position)
+        end = match.end() if match else block.index(b"\n", position) + 1
+        yield at, block[position:end], match is not None
+        at += block.count(b"\n", position, end)
+        position = end
+
+
 def _check(line: bytes) -> bytes:
-    """The line without quotes, or the header. _WrongError says what is wrong with it."""
+    """The line without quotes, or nothing for the header and an empty line. _WrongError says what is wrong with it."""
+    if len(line) > LINE_BYTES_MAX:
+        raise _WrongError("", TOO_LONG)
     try:
-        texts = fields(line)
+        texts = fields(line.rstrip(b"\r\n"))
     except ValueError as problem:
         raise _WrongError("", str(problem)) from None
+    if texts == [""] or [each.lower() for each in texts] == COLUMNS:
+        return b""
     if len(texts) != len(COLUMNS):
         raise _WrongError("", f"{len(texts)} fields, expected {len(COLUMNS)}: {','.join(COLUMNS)}")
-    if [each.lower() for each in texts] == COLUMNS:
-        return HEADER
     for column, text in zip(COLUMNS, texts, strict=True):
         if "," in text:
             raise _WrongError(column, f"{quoted(text)} is not understood: no separators within a number")
-    if not _CODE.fullmatch(texts[0]):
+    whole = ",".join(texts).encode() + b"\n"
+    if not re.fullmatch(_CODE, texts[0].encode()):
         raise _WrongError("symbol", f"{quoted(texts[0])} is not a code")
-    try:
-        if not re.fullmatch(r"\d{8}", texts[1], re.ASCII):
-            raise ValueError
-        _date(texts[1].encode())
-    except ValueError:
-        raise _WrongError("date", f"{quoted(texts[1])} is not a date as 20211231") from None
-    return ",".join(texts).encode()
+    if not re.fullmatch(_DATE, texts[1].encode()):
+        raise _WrongError("date", f"{quoted(texts[1])} is not a date as 20211231")
+    if not _RUN.fullmatch(whole):
+        raise _WrongError("", "a field is empty, or longer than a number is")
+    return whole
 
 
-def _is_number(text: str) -> bool:
+def _is_good(column: str, text: str) -> bool:
     try:
-        number(text)
+        _date(text) if column == "date" else number(text)
     except ValueError:
         return False
     return True
 
 
 @lru_cache(maxsize=16384)
-def _date(text: bytes) -> date:
-    return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+def _date(text: str) -> date:
+    return date(int(text[:4]), int(text[4:6]), int(text[6:]))
 
 
 def _day(bar: Bar) -> date:

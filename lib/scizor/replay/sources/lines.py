@@ -23,9 +23,11 @@ from typing import IO, cast
 from scizor.market.table import Problem, quoted
 
 LINE_BYTES_MAX = 4096
+TOO_LONG = f"the line is longer than {LINE_BYTES_MAX:,} bytes"
 FILE_BYTES_MAX = 1 << 30  # unpacked
 MEMBERS_MAX = 20_000  # of an archive
 _KEPT = 1000
+_BLOCK_BYTES = 1 << 20
 _NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII).fullmatch
 
 
@@ -65,28 +67,38 @@ def files(path: Path, problems: Problems) -> Iterator[tuple[str, IO[bytes]]]:
         problems.add(path.name, 0, "", f"cannot be read: {problem}")
 
 
-def lines(stream: IO[bytes], file: str, problems: Problems) -> Iterator[tuple[int, bytes]]:
-    """(number from 1, line without its end), empty lines left out. Memory is bounded, whatever the file holds."""
-    place = size = 0
+def blocks(stream: IO[bytes], file: str, problems: Problems) -> Iterator[tuple[int, bytes]]:
+    """(number of its first line, some whole lines, each with its end). Memory is bounded, whatever the file holds."""
+    place, size, rest = 1, 0, b""
     try:
-        while line := stream.readline(LINE_BYTES_MAX + 1):
-            place += 1
-            size += len(line)
-            if len(line) > LINE_BYTES_MAX:
-                problems.add(file, place, "", f"the line is longer than {LINE_BYTES_MAX:,} bytes")
-                while line and not line.endswith(b"\n") and size <= FILE_BYTES_MAX:
-                    line = stream.readline(1 << 20)
-                    size += len(line)
-                line = b""
+        while chunk := stream.read(_BLOCK_BYTES):
+            if not size:
+                chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+            size += len(chunk)
             if size > FILE_BYTES_MAX:
                 problems.add(file, place, "", f"the file is larger than {FILE_BYTES_MAX:,} bytes: the rest is not read")
                 return
-            if place == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            if line := line.rstrip(b"\r\n"):
-                yield place, line
+            end = chunk.rfind(b"\n") + 1
+            if not end:
+                rest = (rest + chunk)[: LINE_BYTES_MAX + 1]  # of a longer line no more is needed than that it is too long
+                continue
+            block, rest = rest + chunk[:end], chunk[end:]
+            yield place, block
+            place += block.count(b"\n")
     except _read_errors() as problem:
-        problems.add(file, place + 1, "", f"cannot be read to its end: {problem}")
+        problems.add(file, place, "", f"cannot be read to its end: {problem}")
+    if rest:
+        yield place, rest + b"\n"
+
+
+def lines(stream: IO[bytes], file: str, problems: Problems) -> Iterator[tuple[int, bytes]]:
+    """(number from 1, line without its end); empty ones are left out, and a line that is too long is a problem."""
+    for first, block in blocks(stream, file, problems):
+        for place, line in enumerate(block.split(b"\n")[:-1], first):
+            if len(line) > LINE_BYTES_MAX:
+                problems.add(file, place, "", TOO_LONG)
+            elif line := line.rstrip(b"\r"):
+                yield place, line
 
 
 def first_lines(path: Path, count: int) -> list[bytes]:

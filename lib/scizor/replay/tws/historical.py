@@ -70,7 +70,7 @@ def answer(asked: Asked, source: Source, options: GatewayOptions) -> Answer:
         code, _, text = rule.argument.partition(":")
         return _ordered_error(asked, int(code), text)
     pattern = answers.pattern(asked.values)
-    found = source.contracts(pattern, asked.at.date())
+    found = source.contracts(pattern, asked.at.astimezone(ZoneInfo(options.zone)).date())
     if not found:
         return _error(asked, 200, texts.REQUEST[200])
     if asked.name == "reqContractDetails":

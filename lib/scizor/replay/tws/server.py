@@ -8,9 +8,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -22,15 +21,14 @@ from scizor.ib import wire
 from scizor.replay.sources import Source
 from scizor.replay.tws import answers, delivery, texts
 from scizor.replay.tws.connection import Connection, Pending
+from scizor.replay.tws.events import Events
 from scizor.replay.tws.faults import EVENT, HISTORY, Orders, Rule
 from scizor.replay.tws.historical import Asked, answer, ask_of
 from scizor.replay.tws.journal import Entry, Journal
 from scizor.replay.tws.limits import STRIKES, Limits
 from scizor.replay.tws.options import GatewayOptions
-from scizor.replay.tws.script import read_script
 from scizor.replay.tws.service import LostError, Service
 
-TICK_WALL_SECONDS = 0.1  # how often the script's file and the events' times are looked at
 BACKLOG_MAX = 10_000  # messages that the pace variant holds back
 
 
@@ -66,8 +64,9 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="source")
-        self._script_rules: tuple[Rule, ...] = ()
-        self._script_stamp = 0
+        self._events = Events(
+            options.script, clock, self.faults, self.service, self.connections, self._note, self._run
+        )
 
     @property
     def log(self) -> deque[Entry]:
@@ -96,7 +95,7 @@ class Gateway:
     async def start(self) -> None:
         for rule in self.options.rules:
             self.faults.add(rule, self.clock.now())
-        self._read_script()
+        self._events.read_script()
         try:
             self._server = await asyncio.get_running_loop().create_server(
                 self._connection, self.options.host, self.options.port
@@ -110,7 +109,7 @@ class Gateway:
         self.port = self._server.sockets[0].getsockname()[1]
         self._note("start", result=self.source.label)
         if self.clock.wall_seconds(1) > 0:  # a stopped clock is moved by its owner, not by us
-            self._run(self._tick())
+            self._run(self._events.tick())
 
     async def stop(self) -> None:
         if self._server:
@@ -131,7 +130,7 @@ class Gateway:
         self.faults.add(rule, self.clock.now())
         if rule.fault.where == EVENT and not conditions:
             self.faults.remove((rule,))
-            self._happen(rule)
+            self._events.happen(rule)
         return rule
 
     def forget(self, *rules: Rule) -> None:
@@ -145,8 +144,8 @@ class Gateway:
         self._numbers += 1
         return Connection(self, self.clock, self._numbers, self.options.messages_per_second)
 
-    def _run(self, coroutine: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -277,7 +276,7 @@ class Gateway:
         for name, values in answers.start_up(answers.Asker(entry.at, account, 1)):
             connection.say(name, values)
         for rule in self.faults.at_connect(entry.at):
-            self._happen(rule)
+            self._events.happen(rule)
 
     def _simple(self, connection: Connection, entry: Entry) -> None:
         if entry.name in answers.ORDERS:
@@ -296,7 +295,7 @@ class Gateway:
         first = None
         for rule in self.faults.meet(entry.name, connection.client_id or 0, entry.fields, entry.at):
             if rule.fault.where == EVENT:
-                self._happen(rule)
+                self._events.happen(rule)
             elif first is None:
                 first = rule
         if first:
@@ -378,60 +377,6 @@ class Gateway:
             pending.task.cancel()
         connection.say(*answers.error(req_id, 162, texts.hmds("cancelled", req_id=req_id)))
 
-    # -- what happens by itself
-
-    def _happen(self, rule: Rule) -> None:
-        self._note("event", name=rule.name, result=rule.argument)
-        numbers = [float(each) for each in rule.argument.split(":") if each]
-        if rule.name.isdigit():
-            self._broadcast(int(rule.name))
-        elif rule.name == "farm-broken":
-            self._run(self._break_farm(numbers[0]))
-        elif rule.name == "service-silent":
-            self.service.silence(numbers[0])
-        elif rule.name == "service-stalled":
-            self.service.stall(numbers[0])
-        elif rule.name == "service-slow":
-            self.service.slow(*numbers)
-        elif rule.name == "drop-all":
-            for connection in list(self.connections):
-                connection.abort()
-
-    async def _break_farm(self, seconds: float) -> None:
-        self._broadcast(2105)
-        self.service.silence(seconds)
-        await self.clock.sleep(seconds)
-        self._broadcast(2106)
-
-    def _broadcast(self, code: int) -> None:
-        for connection in self.connections:
-            if connection.client_id is not None:
-                connection.say(*answers.notice(code))
-
-    async def _tick(self) -> None:
-        while True:
-            await self.clock.sleep(TICK_WALL_SECONDS / self.clock.wall_seconds(1))
-            self._read_script()
-            for rule in self.faults.due(self.clock.now()):
-                self._happen(rule)
-
-    def _read_script(self) -> None:
-        """The script's rules, anew when its file has changed. The first reading is strict; later a bad file is noted and the
-        rules before stay."""
-        file = self.options.script
-        if file is None:
-            return
-        with contextlib.suppress(FileNotFoundError):
-            stamp = file.stat().st_mtime_ns
-            if stamp == self._script_stamp:
-                return
-            self._script_stamp = stamp
-        rules = read_script(file)
-        self.faults.remove(self._script_rules)
-        self._script_rules = rules
-        for rule in rules:
-            self.faults.add(rule, self.clock.now())
-
 
 def _stays_open(asked: Asked, result: str) -> bool:
     """Head timestamps until they are cancelled, and bars that are to be kept up to date; not errors."""
@@ -441,8 +386,3 @@ def _stays_open(asked: Asked, result: str) -> bool:
 
 def _id_of(payload: bytes) -> str:
     return payload.split(b"\0", 1)[0][:10].decode("ascii", "replace")
-
-
-def describe(values: Mapping[str, Any]) -> str:
-    """A request in a few words, for people."""
-    return " ".join(str(value) for value in values.values() if value not in ("", None, False))
