@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from scizor.base.config import GatewayConfig
@@ -116,8 +116,6 @@ async def pencil(
         for session in made[0].sessions:
             session.writer.close()
         for session in made[0].sessions:
-            try:
+            with suppress(ConnectionError):
                 await session.writer.wait_closed()
-            except ConnectionError:
-                pass
         await asyncio.sleep(0)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from scizor.base.clock import Clock
 from scizor.ib import codes
+from scizor.ib.messages import Direction, find
 from scizor.market.types import Bar, Outcome, OutcomeKind
 
 _log = logging.getLogger("scizor.ib")
@@ -68,7 +69,7 @@ class Answers:
         self._clock, self._on_notice, self._on_malformed, self._on_lost = clock, on_notice, on_malformed, on_lost
         self._pending: dict[int, Pending] = {}
         self._times: deque[asyncio.Future[datetime]] = deque(maxlen=1000)
-        self.counts: Counter[str] = Counter()  # malformed, unheard, late, unknown-code
+        self.counts: Counter[str] = Counter()  # malformed, unheard, unknown-message, late, unknown-code
 
     # ---- for whoever asks --------------------------------------------------------------------------------------------
 
@@ -104,6 +105,8 @@ class Answers:
         text = f"message {parts[0][:8].decode('ascii', 'replace')}, {len(payload)} bytes: {problem}"[:300]
         if self.counts["malformed"] <= _MALFORMED_LOGGED_MAX:
             self._on_malformed(text)
+        if parts[0] == b"49" and self._times:
+            self._times.popleft().cancel()
         if at is not None and at < len(parts) and parts[at].isdigit():
             pending = self._pending.get(int(parts[at]))
             if pending is not None:
@@ -112,7 +115,13 @@ class Answers:
 
     def unheard(self, payload: bytes) -> None:
         """A message that nobody here asked for. Not decoded, not logged: it might be an account's."""
-        self.counts["unheard"] += 1
+        number = payload.split(b"\0", 1)[0][:8]
+        if number.isdigit() and find(Direction.FROM_GATEWAY, int(number)) is not None:
+            self.counts["unheard"] += 1
+            return
+        self.counts["unknown-message"] += 1
+        if self.counts["unknown-message"] <= _MALFORMED_LOGGED_MAX:
+            self._on_malformed(f"unknown message {number.decode('ascii', 'replace')!r}, {len(payload)} bytes")
 
     def lost(self, reason: str) -> None:
         for pending in list(self._pending.values()):

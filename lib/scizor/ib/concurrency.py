@@ -24,7 +24,7 @@ LATE = 1.5  # times the usual latency, or LATE_SPREADS mean deviations above it:
 LATE_SPREADS = 6.0
 OVERDUE = 2.0  # times what is late: an open request of that age needs no answer to be news
 SMOOTHING = 0.1  # of the usual latency and its deviation
-GAP = 0.8  # between two starts, in parts of an even spread: a little denser, so that nothing is lost
+GAP = 0.4  # between two starts, in parts of an even spread: denser than that, so that nothing is lost
 HOLD = 8.0  # a failed probe is repeated after that many times what it took, then twice as many…
 HOLD_MOST = 128.0
 REFUSED_HOLD_SECONDS = 60.0
@@ -49,13 +49,17 @@ class _Open:
 
 @dataclass(slots=True)
 class _Probe:
-    """Extras beyond the limit: how many may be sent by now, which are open, how many came back on time."""
+    """A rise beyond the limit, by one with each answer on time, up to `size`; then, not refilled, back to the limit.
+
+    released: how many more may be open now. has_peaked: the rise is over. most_open: the highest count, which is what it
+    proves or refutes. open: what was started beyond the limit and has not come back.
+    """
 
     size: int
     began_at: datetime
     released: int = 1
-    sent: int = 0
-    returned: int = 0
+    has_peaked: bool = False
+    most_open: int = 0
     open: set[object] = field(default_factory=set)
 
 
@@ -74,7 +78,8 @@ class Concurrency:
     _started_at: datetime | None = None
     _changed_at: datetime | None = None
     _probe: _Probe | None = None
-    _step: int | None = None  # the size of the next probe; None: half of the limit
+    _ceiling: int | None = None  # the lowest count that was found too high
+    _proven: int | None = None  # the limit to return to while the present one has not stood for a round
     _hold: float = HOLD
     _hold_until: datetime | None = None
     _round: list[float] = field(default_factory=list)
@@ -92,7 +97,7 @@ class Concurrency:
         if self.is_silent:
             return now if len(self.open) < PROBES_WHILE_SILENT else None
         self._look_at_ages(now)
-        extras = self._probe.released - self._probe.sent if self._probe else 0
+        extras = self._probe.released if self._probe and not self._probe.has_peaked else 0
         if len(self.open) >= min(self.limit + extras, self.most):
             return None
         if self.usual is None or self._started_at is None or self.most == self.limit:
@@ -101,8 +106,9 @@ class Concurrency:
 
     def started(self, request: object, now: datetime) -> None:
         if self._probe and len(self.open) >= self.limit:
-            self._probe.sent += 1
             self._probe.open.add(request)
+            self._probe.most_open = max(self._probe.most_open, len(self.open) + 1)
+            self._probe.has_peaked = self._probe.most_open >= self.limit + self._probe.size
         self.open[request] = _Open(now, is_full=len(self.open) + 1 >= self.limit)
         self._started_at = now
 
@@ -137,9 +143,7 @@ class Concurrency:
             return
         if self._probe and request in self._probe.open:
             self._probe.open.discard(request)
-            if failure is Failure.OTHER:
-                self._probe.size -= 1
-            else:
+            if failure is not Failure.OTHER:
                 self._fail_probe(now)
         if failure is Failure.UNANSWERED:
             if self.answered_at is None or self.answered_at < one.at:
@@ -175,9 +179,11 @@ class Concurrency:
             self.usual += SMOOTHING * (latency - self.usual)
 
     def _begin_probe(self, now: datetime) -> None:
+        """A half more; halfway to a known ceiling; or that ceiling itself, once in a while."""
         if self._hold_until and now < self._hold_until:
             return
-        size = min(self._step or max(1, self.limit // 2), self.most - self.limit)
+        size = self.limit // 2 if self._ceiling is None else (self._ceiling - self.limit) // 2
+        size = min(max(1, size), self.most - self.limit)
         if size > 0:
             self._probe = _Probe(size, now)
 
@@ -188,26 +194,26 @@ class Concurrency:
         if is_late:
             self._fail_probe(now)
             return
-        if request in probe.open:
-            probe.open.discard(request)
-            probe.returned += 1
+        probe.open.discard(request)
         probe.released = min(probe.size, probe.released + 1)
-        if probe.returned >= probe.size:
-            self._change(now, self.limit + probe.size)
-            if self._step is not None:
-                self._step *= 2
-            self._hold = HOLD
+        if probe.has_peaked and not probe.open:
+            proven = self.limit
+            if self._ceiling is not None and probe.most_open >= self._ceiling:
+                self._ceiling = None
+            self._change(now, max(self.limit, probe.most_open))
+            self._proven, self._hold = proven, HOLD
 
     def _fail_probe(self, now: datetime) -> None:
         probe = self._probe
         assert probe is not None
         took = (now - probe.began_at).total_seconds()
-        if probe.size > 1:
-            self._step, self._hold = max(1, min(probe.size, probe.sent) // 2), HOLD
+        self._change(now, self.limit)
+        self._ceiling = max(self.limit + 1, probe.most_open)
+        if self._ceiling > self.limit + 1:
+            self._hold_until = now + timedelta(seconds=took)
         else:
+            self._hold_until = now + timedelta(seconds=took * self._hold)
             self._hold = min(2 * self._hold, HOLD_MOST)
-        self._probe = None
-        self._hold_until = now + timedelta(seconds=took * (self._hold if probe.size == 1 else 1))
 
     def _judge_round(self, now: datetime) -> None:
         """As many answers as the limit, at that limit: did the last step bring what it promised?"""
@@ -216,12 +222,12 @@ class Concurrency:
         if self._best and self.limit > self._best[1]:
             promised = self.limit / self._best[1] - 1
             if rate < self._best[0] * (1 + GAIN_NEEDED * promised - NOISE):
+                self._ceiling = self.limit
                 self._change(now, self._best[1])
-                self._step = 1
-                self._hold = min(2 * self._hold, HOLD_MOST)
                 self._hold_until = now + timedelta(seconds=self._hold * (self.usual or 0.0))
                 return
         self._best = (rate, self.limit)
+        self._proven = None
 
     def _look_at_ages(self, now: datetime) -> None:
         if self.usual is None:
@@ -229,10 +235,8 @@ class Concurrency:
         oldest = now - timedelta(seconds=OVERDUE * self._late())
         if self._probe and any(self.open[each].at < oldest for each in self._probe.open):
             self._fail_probe(now)
-        overdue = sum(
-            each.at < oldest and (self._changed_at is None or each.at >= self._changed_at)
-            for each in self.open.values()
-        )
+        since = self._changed_at
+        overdue = sum(each.at < oldest and (since is None or each.at >= since) for each in self.open.values())
         if not self._backing and overdue >= max(min(2, self.limit), self.limit // 4):
             before = self.limit
             self._reduce(now)
@@ -252,29 +256,29 @@ class Concurrency:
         self._round.clear()
         if after <= self._late():
             self._backing = None
-            self._step = max(1, (limit - self.limit) // 2)
-            self._hold_until = now + timedelta(seconds=self._hold * after)
+            self._ceiling = limit
+            self._hold_until = now + timedelta(seconds=after)
         elif not before or after >= IMPROVED * fmean(before):
             self._backing = None
             self.usual, self.spread = after, after / 8
-            self._step, self._hold_until = None, None
+            self._ceiling, self._hold_until = None, None
         else:
             self._reduce(now)
             self._backing = ([after], limit)
 
     def _reduce(self, now: datetime) -> None:
-        self._change(now, max(1, self.limit // 2))
+        self._ceiling = self.limit
+        self._change(now, self._proven or max(1, self.limit // 2))
         self._best = None
-        self._step = 1
 
     def _wake(self, now: datetime) -> None:
         """Somebody answers again: half of what was good before, and quickly up from there."""
         self.is_silent = False
         self._change(now, max(1, self.limit // 2))
-        self._best, self._step, self._hold_until = None, None, None
+        self._best, self._ceiling, self._hold_until = None, None, None
 
     def _change(self, now: datetime, limit: int) -> None:
         self.limit = limit
         self._changed_at = now
-        self._probe = None
+        self._probe = self._proven = None
         self._round.clear()

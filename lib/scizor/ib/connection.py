@@ -40,7 +40,7 @@ class Connection:
 
     client_id, server_version: as negotiated. account: as the Gateway named it; mask it before showing it. lost: why the
     socket is gone, "" while it is there. health: what the Gateway says about IB and its farms. counts: frames that were
-    malformed, unheard (nobody's business) or late, and codes that the table does not know.
+    malformed, unheard (nobody asked for them), unknown-message or late, and unknown-code.
     """
 
     def __init__(self, clock: Clock, client_id: int, on_event: Callable[[ConnectionEvent], None] | None) -> None:
@@ -81,11 +81,13 @@ class Connection:
         *,
         timeout_seconds: float,
         on_first_frame: Callable[[datetime], None] | None = None,
+        stays_open: bool = False,
     ) -> Answer | Outcome:
         """Sends one request under an id of its own and waits for its end; an Outcome is its failure.
 
         After the timeout (clock seconds) the request is cancelled at the Gateway and forgotten here. on_first_frame gets
-        the instant at which the first frame that names the request was read, once, before this returns.
+        the instant at which the first frame that names the request was read, once, before this returns. stays_open: the
+        Gateway counts the request as open until it is cancelled, so it is, once answered.
         """
         if not self.is_open:
             return self._not_connected()
@@ -107,7 +109,7 @@ class Connection:
         result = pending.future.result()
         if on_first_frame is not None and pending.heard_at is not None:
             on_first_frame(pending.heard_at)
-        if isinstance(result, Outcome) and result.code in _NEEDS_CANCEL:
+        if (result.code in _GOES_ON) if isinstance(result, Outcome) else stays_open:
             self._cancel(number, cancel)
         return result
 
@@ -126,7 +128,7 @@ class Connection:
             text = f"no answer within {timeout_seconds:g} s"
             return Outcome(OutcomeKind.TIMEOUT, (), None, text, False, asked_at, self.clock.now())
         if future.cancelled():
-            text = f"the connection was lost: {self.lost}"
+            text = f"the connection was lost: {self.lost}" if self.lost else "an answer that cannot be read"
             return Outcome(OutcomeKind.ERROR, (), None, text, False, asked_at, self.clock.now())
         return future.result()
 
@@ -195,15 +197,15 @@ class Connection:
 
     def _lose(self, reason: str) -> None:
         if not self.lost:
-            self.lost = reason or "the Gateway hung up"
+            self.lost = "hung up by us" if self._is_closing else reason
             if self.server_version:
                 self.event("closed" if self._is_closing else "lost", None, self.lost)
         self._changed.set()
         self._gone.set()
 
 
-#: The Gateway goes on sending after these: 10167 announces delayed data instead of the data that was asked for.
-_NEEDS_CANCEL = (10167,)
+#: The Gateway sends on after these: 10167 announces delayed data in place of what was asked for.
+_GOES_ON = (10167,)
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ async def fetch(
     """
     now = connection.clock.now()
     instrument, kind = window.instrument, window.origin.kind
-    end, duration = end_of(window, now), duration_of(window, now)
+    end, duration = end_of(window, now), duration_of(window)
     contract = contract_of(instrument)
     wire = connection.wire
     answer = await connection.ask(
@@ -117,17 +117,14 @@ def end_of(window: Window, now: datetime) -> str:
     return "" if end >= now else end.astimezone(UTC).strftime("%Y%m%d %H:%M:%S UTC")
 
 
-def duration_of(window: Window, now: datetime) -> str:
+def duration_of(window: Window) -> str:
     """IB's durationStr, long enough for the window when counted back from its end.
 
     `N D` counts sessions, so that the weekdays of a range are always enough; beyond a year, `N Y` counts calendar years.
     Bars of half a minute and less are asked in seconds, which both of IB's published tables allow.
     """
-    end = end_instant(window)
     if window.timeframe is Timeframe.DAY1:
         first, last = window.first, window.last
-        if end >= now and now.date() > last:
-            last = now.date()
     else:
         if window.start is None or window.end is None:
             raise ValueError("an intraday window needs start and end")
@@ -142,7 +139,7 @@ def duration_of(window: Window, now: datetime) -> str:
         if window.timeframe is Timeframe.HOUR4:
             return f"{days // 5 + 1} W"
         return f"{max(1, days)} D"
-    years = _years(first, end.date())
+    years = _years(first, last + timedelta(days=1))
     if years > _YEARS_MAX:
         raise ValueError(f"at most {_YEARS_MAX} years a request, not {years}")
     return f"{years} Y"
@@ -155,9 +152,10 @@ def _weekdays(first: date, last: date) -> int:
 
 
 def _years(first: date, end: date) -> int:
-    """The fewest calendar years that reach from `end` back to `first`."""
+    """The fewest calendar years that reach from `end` back beyond `first`: IB leaves out the session exactly N years
+    ago (a captured month to 11 April begins on 12 March)."""
     years = end.year - first.year
-    return years + 1 if (first.month, first.day) < (end.month, end.day) else max(1, years)
+    return years + 1 if (first.month, first.day) <= (end.month, end.day) else years
 
 
 # ---- the small questions ---------------------------------------------------------------------------------------------
@@ -175,25 +173,16 @@ async def head(
     """When IB's history of the instrument begins (UTC). Under the hard rule whatever the bar size, and open at the
     Gateway until it is cancelled, so it is cancelled once answered."""
     contract, wire = contract_of(instrument), connection.wire
-    cancelled: list[int] = []
-
-    def cancel(number: int) -> None:
-        cancelled.append(number)
-        wire.cancelHeadTimeStamp(number)
-
-    asked: list[int] = []
-
-    def send(number: int) -> None:
-        asked.append(number)
-        wire.reqHeadTimeStamp(number, contract, kind.value, regular_hours, 2)
-
     answer = await connection.ask(
-        "head", send, cancel, timeout_seconds=timeout_seconds, on_first_frame=on_first_frame
+        "head",
+        lambda number: wire.reqHeadTimeStamp(number, contract, kind.value, regular_hours, 2),
+        wire.cancelHeadTimeStamp,
+        timeout_seconds=timeout_seconds,
+        on_first_frame=on_first_frame,
+        stays_open=True,
     )
     if isinstance(answer, Outcome):
         return answer
-    if asked and not cancelled and not connection.lost:
-        wire.cancelHeadTimeStamp(asked[0])
     instant: date | datetime = answer.items[0]
     if isinstance(instant, datetime):
         return instant
