@@ -10,9 +10,10 @@ import psycopg
 
 from scizor.base.errors import UsageError
 from scizor.db.sql import query
+from scizor.market import table
 from scizor.market.lint import Known, reason
 from scizor.market.types import Instrument
-from scizor.market.universe import Life, Listed, last_life
+from scizor.market.universe import Life, Listed, code_of, present
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -25,7 +26,7 @@ def load_instruments(
     Instruments that are not collected at present come too, with `refused` saying why. UsageError names a symbol that
     is not there.
     """
-    wanted = sorted({each.upper() for each in symbols}) if symbols is not None else None
+    wanted = sorted({valid(each) for each in symbols}) if symbols is not None else None
     rows = connection.execute(query("instruments"), {"symbols": wanted, "inactive": inactive or wanted is not None}).fetchall()
     found = []
     for (symbol_id, symbol, exchange, calendar, currency, con_id, priority, listed_from, listed_to, sec_type, primary_exchange,
@@ -35,17 +36,47 @@ def load_instruments(
         known = Known(symbol, exchange, calendar, con_id, True, priority, listed_from, listed_to, successor, refused)
         found.append(Instrument(
             symbol_id, symbol, exchange, calendar, currency, con_id, priority, listed_from, listed_to, sec_type,
-            primary_exchange, successor or None, code or symbol, reason(known, now.date()),
+            primary_exchange, successor or None, code or code_of(symbol), reason(known, now.date()),
         ))  # fmt: skip
     if wanted is not None:
-        _refuse_unknown(set(wanted) - {each.symbol for each in found})
+        refuse_unknown(connection, wanted)
     return found
 
 
-def load_known(connection: Connection) -> dict[str, Known]:
-    """All symbols as lint looks at them, by symbol."""
-    rows = connection.execute(query("known_symbols"))
+def valid(text: str) -> str:
+    """The symbol in capitals; UsageError when the text is none."""
+    try:
+        return table.symbol(text)
+    except ValueError as problem:
+        raise UsageError(str(problem)) from None
+
+
+def refuse_unknown(connection: Connection, symbols: Collection[str]) -> None:
+    """UsageError names those that are not in the table, each with the nearest that is."""
+    known = [row[0] for row in connection.execute("SELECT symbol FROM symbols")]
+    missing = sorted(set(symbols) - set(known))
+    if missing:
+        named = "; ".join(f"{table.quoted(each)} is not in the universe{table.nearest(each, known)}" for each in missing[:10])
+        more = f"; and {len(missing) - 10} more" if len(missing) > 10 else ""
+        raise UsageError(named + more, hint="bin/symbols list; bin/symbols import etc/universe/*.csv")
+
+
+def load_known(connection: Connection, now: datetime) -> dict[str, Known]:
+    """All symbols as lint looks at them, by symbol; a refusal whose time is over is none."""
+    rows = connection.execute(query("known_symbols"), {"now": now})
     return {row[0]: Known(*row) for row in rows}
+
+
+def load_unqualified(connection: Connection) -> set[str]:
+    """The symbols about whose contract the Gateway was never asked, or never answered."""
+    return {row[0] for row in connection.execute("SELECT symbol FROM symbols WHERE qualified_at IS NULL")}
+
+
+def load_details(connection: Connection, symbol: str) -> dict[str, Any]:
+    """Everything that is stored of one symbol beside what its universe file says; empty when it is not there."""
+    with connection.execute(query("symbol_details"), {"symbol": symbol}) as cursor:
+        row = cursor.fetchone()
+        return dict(zip([each.name for each in cursor.description or ()], row, strict=True)) if row else {}
 
 
 def load_listed(connection: Connection) -> dict[str, Listed]:
@@ -71,7 +102,7 @@ def store_listed(connection: Connection, listed: Iterable[Listed], now: datetime
             try:
                 row = connection.execute(query("store_symbol"), values).fetchone()
             except (psycopg.errors.CheckViolation, psycopg.errors.DataError) as problem:
-                raise UsageError(f"{each.symbol[:40]!r} is not a valid symbol: {_first_line(problem)}") from None
+                raise UsageError(f"{table.quoted(each.symbol)} is not a valid symbol: {_first_line(problem)}") from None
             except psycopg.errors.UniqueViolation:
                 raise UsageError(f"{each.symbol}: contract {each.con_id} belongs to another symbol") from None
             if row is not None:
@@ -87,23 +118,32 @@ def store_lives(connection: Connection, lives: Iterable[Life]) -> int:
         for life in lives:
             changed += connection.execute(query("store_code_life"), life._asdict()).rowcount
         for symbol in {life.symbol for life in lives if life.symbol}:
-            last = last_life(symbol, lives)
-            assert last is not None
-            successor = last.successor if last.last is not None else ""
-            connection.execute(query("set_code"), {"symbol": symbol, "code": last.code, "successor": successor})
+            code, successor = present(symbol, lives)
+            changed += connection.execute(query("set_code"), {"symbol": symbol, "code": code, "successor": successor}).rowcount
     return changed
 
 
-def set_contract(connection: Connection, symbol_id: int, con_id: int, now: datetime) -> None:
+def set_contract(
+    connection: Connection, symbol_id: int, con_id: int, now: datetime, *,
+    tick_size: float | None = None, name: str = "", time_zone: str = "", trading_hours: str = "", liquid_hours: str = "",
+) -> None:  # fmt: skip
     """What qualification found. A former refusal is over. Raises UsageError when the contract is another symbol's, and
-    when the symbol has another contract: bars of two contracts never mix."""
+    when the symbol has another contract: bars of two contracts never mix.
+
+    tick_size: smallest price step, in the currency. name: used where no file gave one. time_zone and hours: IB's strings,
+    kept as they are. What is not given stays.
+    """
+    values = {
+        "symbol_id": symbol_id, "con_id": con_id, "now": now, "tick_size": repr(tick_size) if tick_size else None,
+        "name": name, "time_zone": time_zone, "trading_hours": trading_hours, "liquid_hours": liquid_hours,
+    }  # fmt: skip
     with connection.transaction():
         row = connection.execute("SELECT symbol, con_id FROM symbols WHERE id = %s FOR UPDATE", [symbol_id]).fetchone()
         if row is None or row[1] not in (None, con_id):
             was = f"{row[0]} is contract {row[1]}" if row else f"there is no symbol {symbol_id}"
             raise UsageError(f"{was}, the Gateway says {con_id}", hint="has the code a new owner? bin/symbols lint")
         try:
-            connection.execute(query("set_contract"), {"symbol_id": symbol_id, "con_id": con_id, "now": now})
+            connection.execute(query("set_contract"), values)
         except psycopg.errors.UniqueViolation:
             raise UsageError(f"{row[0]}: contract {con_id} belongs to another symbol", hint="bin/symbols lint") from None
 
@@ -118,10 +158,14 @@ def refuse(connection: Connection, symbol_id: int, why: str, until: datetime | N
         )
 
 
-def _refuse_unknown(missing: set[str]) -> None:
-    if missing:
-        named = ", ".join(repr(each[:40]) for each in sorted(missing)[:10])
-        raise UsageError(f"unknown symbol {named}", hint="bin/symbols list; bin/symbols import etc/universe/*.csv")
+def prefer(connection: Connection, symbol: str, *, active: bool, priority: int) -> None:
+    """Takes the instrument into the universe or out of it, and says how early it is collected: 1 first, 9 last."""
+    with connection.transaction():
+        connection.execute(
+            "UPDATE symbols SET active = %(active)s, priority = %(priority)s WHERE symbol = %(symbol)s "
+            "AND (active, priority) IS DISTINCT FROM (%(active)s, %(priority)s)",
+            {"symbol": symbol, "active": active, "priority": priority},
+        )
 
 
 def _first_line(problem: psycopg.Error) -> str:

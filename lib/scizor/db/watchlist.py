@@ -10,6 +10,8 @@ import psycopg
 
 from scizor.base.errors import UsageError
 from scizor.db.sql import query
+from scizor.db.symbols import refuse_unknown, valid
+from scizor.market.table import quoted
 from scizor.market.universe import Watched
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -29,26 +31,21 @@ def put(connection: Connection, name: str, rows: Sequence[Watched], now: datetim
     All or nothing. UsageError names every symbol that is not in the universe, and a name that is not one.
     """
     with connection.transaction():
-        wanted = [each.symbol.upper() for each in rows]
-        known = {row[0] for row in connection.execute("SELECT symbol FROM symbols WHERE symbol = ANY(%s)", [wanted])}
-        missing = sorted(set(wanted) - known)
-        if missing:
-            named = ", ".join(repr(each[:40]) for each in missing[:10])
-            raise UsageError(f"unknown symbol {named}", hint="bin/symbols list; bin/symbols import etc/universe/*.csv")
+        refuse_unknown(connection, [valid(each.symbol) for each in rows])
         changed = 0
         for each in rows:
             values = {**each._asdict(), "symbol": each.symbol.upper(), "name": name, "now": now}
             try:
                 changed += connection.execute(query("put_watched"), values).rowcount
             except psycopg.errors.CheckViolation as problem:
-                raise UsageError(f"{name[:70]!r}, {each.symbol}: {str(problem).splitlines()[0]}") from None
+                raise UsageError(f"{quoted(name)}, {each.symbol}: {str(problem).splitlines()[0]}") from None
         return changed
 
 
 def remove(connection: Connection, name: str, symbols: Sequence[str]) -> int:
     """Takes symbols off a list; UsageError names those that are not on it. Returns how many."""
     with connection.transaction():
-        wanted = sorted({each.upper() for each in symbols})
+        wanted = sorted({valid(each) for each in symbols})
         rows = connection.execute(query("remove_watched"), {"name": name, "symbols": wanted}).fetchall()
         missing = sorted(set(wanted) - {row[0] for row in rows})
         if missing:

@@ -55,7 +55,7 @@ class Finding(NamedTuple):
 
 def reason(known: Known, today: date) -> str:
     """Why collection skips the symbol at present; "" when it does not."""
-    if known.listed_to is not None and known.listed_to < today:
+    if _is_gone(known, today) and known.listed_to is not None:
         return f"left the market in {known.listed_to:%B %Y}" + (f", successor {known.successor}" if known.successor else "")
     return known.refused
 
@@ -88,12 +88,16 @@ def _unknown(view: View) -> Iterator[Finding]:
 def _left_the_market(view: View) -> Iterator[Finding]:
     for name, row in _watched(view):
         known = view.symbols.get(row.symbol)
-        if known and known.listed_to is not None and known.listed_to < view.today:
+        if known and _is_gone(known, view.today):
             hint = f"bin/watchlist remove --symbol {row.symbol} --name {name}"
             if known.successor and known.successor in view.symbols:
                 hint += f" && bin/watchlist add --symbol {known.successor} --name {name} --priority {row.priority}"
-            text = f"{row.symbol} {reason(known, view.today)}; it is not collected any more, its history stays"
-            yield Finding("left-market", row.symbol, name, text, hint)
+            yield Finding("left-market", row.symbol, name, _left_text(known, view.today), hint)
+    watched = {row.symbol for _, row in _watched(view)}
+    for known in view.symbols.values():
+        if known.is_active and known.symbol not in watched and _is_gone(known, view.today):
+            hint = f"bin/symbols set {known.symbol} --inactive"
+            yield Finding("left-market", known.symbol, "", _left_text(known, view.today), hint)
 
 
 def _inactive(view: View) -> Iterator[Finding]:
@@ -185,6 +189,10 @@ def _watched(view: View) -> Iterator[tuple[str, Watched]]:
     for name, rows in sorted(view.watchlists.items()):
         for row in rows:
             yield name, row
+
+
+def _left_text(known: Known, today: date) -> str:
+    return f"{known.symbol} {reason(known, today)}; it is not collected any more, its history stays"
 
 
 def _is_gone(known: Known, today: date) -> bool:

@@ -151,10 +151,16 @@ def past_holders(lives: Iterable[Life], known: Mapping[str, Listed]) -> list[Lis
     return list(found.values())
 
 
-def last_life(symbol: str, lives: Iterable[Life]) -> Life | None:
-    """How the symbol is called now, or was called last: its life that began last."""
+def present(symbol: str, lives: Iterable[Life]) -> tuple[str, str]:
+    """(code, successor): how the exchange calls the instrument now, or called it last, and what it became, "" for
+    nothing. A deferred-settlement code whose time is over gave the plain code back: ANZDA says nothing about ANZ now."""
     mine = [each for each in lives if each.symbol == symbol]
-    return max(mine, key=lambda each: (each.last or date.max, each.first or date.min), default=None)
+    last = max(mine, key=lambda each: (each.last or date.max, each.first or date.min), default=None)
+    if last is None:
+        return code_of(symbol), ""
+    if last.last is not None and last.successor == symbol:
+        return symbol, ""
+    return last.code, last.successor if last.last is not None else ""
 
 
 def home(listed: Listed) -> str:

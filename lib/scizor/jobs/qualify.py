@@ -1,0 +1,127 @@
+"""bin/symbols qualify: asks the Gateway who each contract is, and keeps its con_id, smallest price step, name and hours.
+
+IB publishes no number for these questions beside 50 messages a second, which the client keeps; a handful are open at a
+time, so that a slow Gateway is not buried. What it refuses for good is flagged with its own words and not asked again
+for a week; everything else may be asked again at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from scizor.base.errors import UnreachableError, UsageError
+from scizor.base.exit import Exit
+from scizor.base.progress import Progress, progress
+from scizor.db import symbols
+from scizor.jobs.listing import tell
+from scizor.market.types import Instrument, Outcome
+from scizor.run.context import Context, Result
+
+if TYPE_CHECKING:
+    from scizor.ib.connection import Connection as Gateway
+
+OPEN_MAX = 5
+REFUSED_FOR = timedelta(days=7)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of the questions. refused: for good, flagged; failed: worth asking again. Lines for a person."""
+
+    qualified: int = 0
+    refused: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    unasked: int = 0
+
+
+def run(context: Context) -> Result:
+    instruments = choose(context)
+    if not instruments:
+        return tell("nothing to ask: every symbol has its contract")
+    if context.args.dry_run:
+        return tell(f"would ask about {len(instruments)} contracts: " + ", ".join(each.symbol for each in instruments))
+    return result_of(asyncio.run(ask_all(context, instruments)))
+
+
+def choose(context: Context) -> list[Instrument]:
+    """Those named; else all that are collected and were never asked about; --all: those that were, too."""
+    named, now = context.args.symbol, context.clock.now()
+    instruments = symbols.load_instruments(context.connection, now, named or None)
+    if named:
+        return instruments
+    unqualified = symbols.load_unqualified(context.connection)
+    return [each for each in instruments if not each.refused and (context.args.all or each.symbol in unqualified)]
+
+
+async def ask_all(context: Context, instruments: Sequence[Instrument]) -> Tally:
+    """Asks the Gateway about each and stores each answer as it comes. Raises UnreachableError and RefusedError of the
+    connection; a connection that is lost on the way leaves the rest unasked."""
+    from scizor.ib.connection import connect  # late: it brings ib_insync
+
+    tally = Tally()
+    waiting = list(reversed(instruments))
+    async with connect(context.config.gateway, context.config.mode, context.clock) as gateway:
+        with progress("contracts", len(instruments)) as advance:
+
+            async def worker() -> None:
+                while waiting and not gateway.lost and not context.stop.is_asked:
+                    await _one(context, gateway, waiting.pop(), tally, advance)
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(OPEN_MAX, len(instruments))):
+                    group.create_task(worker())
+        tally.unasked = len(waiting)
+        if gateway.lost and waiting and not tally.qualified:
+            raise UnreachableError(f"the connection to the Gateway was lost: {gateway.lost}", hint="run it again")
+    return tally
+
+
+async def _one(context: Context, gateway: Gateway, instrument: Instrument, tally: Tally, advance: Progress) -> None:
+    from scizor.ib.contracts import qualify
+
+    answer = await qualify(gateway, instrument, timeout_seconds=context.config.gateway.request_timeout_seconds)
+    advance(text=instrument.symbol)
+    if isinstance(answer, Outcome):
+        _failed(context, instrument, answer, tally)
+        return
+    try:
+        symbols.set_contract(
+            context.connection, instrument.symbol_id, answer.con_id, context.clock.now(), tick_size=answer.min_tick,
+            name=answer.long_name, time_zone=answer.time_zone, trading_hours=answer.trading_hours,
+            liquid_hours=answer.liquid_hours,
+        )  # fmt: skip
+    except UsageError as clash:  # another contract than the stored one, or another symbol's
+        symbols.refuse(context.connection, instrument.symbol_id, clash.message, None)
+        tally.refused.append(clash.message)
+        return
+    tally.qualified += 1
+
+
+def _failed(context: Context, instrument: Instrument, answer: Outcome, tally: Tally) -> None:
+    said = f"{answer.code}: {answer.text}" if answer.code is not None else answer.text or answer.kind
+    line = f"{instrument.symbol}: {said}"
+    if not answer.is_permanent:
+        tally.failed.append(line)
+        return
+    symbols.refuse(context.connection, instrument.symbol_id, said, context.clock.now() + REFUSED_FOR)
+    tally.refused.append(line)
+
+
+def result_of(tally: Tally) -> Result:
+    """0 when all were qualified, else 3: the rest is stored."""
+    counts = {"targets": tally.qualified + len(tally.refused) + len(tally.failed) + tally.unasked, "ok": tally.qualified}
+    parts = [
+        f"{tally.qualified} contracts qualified",
+        f"{len(tally.refused)} refused, not asked again for a week" if tally.refused else "",
+        f"{len(tally.failed)} not answered" if tally.failed else "",
+        f"{tally.unasked} not asked" if tally.unasked else "",
+    ]
+    text = ", ".join(each for each in parts if each)
+    if tally.refused or tally.failed or tally.unasked:
+        hint = "bin/symbols lint says what to do about the refused ones" if tally.refused else "run it again"
+        return Result(text, Exit.PARTIAL, tally.refused + tally.failed, hint=hint, counts=counts)
+    return tell(text)
