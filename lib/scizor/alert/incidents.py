@@ -35,7 +35,7 @@ class Mailbox:
 def load(directory: Path, fingerprint: str) -> Incident | None:
     try:
         found = _parse((directory / f"{fingerprint}.json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if found.fingerprint == fingerprint else None
 
@@ -79,7 +79,7 @@ def load_mailbox(directory: Path) -> Mailbox:
         table = json.loads((directory / MAILBOX).read_bytes())
         sent = tuple(filter(None, map(_instant, table["sent"])))
         return Mailbox(sent, int(table["dropped"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return Mailbox()
 
 

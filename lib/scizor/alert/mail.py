@@ -92,9 +92,13 @@ def addresses(text: str) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """Text for a header: no control characters, no line ends of any alphabet, no change of direction; and short."""
+    """Text for a header: no control characters, no line ends of any alphabet, no change of direction; and short.
+
+    "=?" is taken apart: email.message decodes RFC 2047 words in what it is given, line ends included, and writes those
+    out as new headers (seen with =?utf-8?q?x=0D=0ABcc:...?= on Python 3.11).
+    """
     printable = "".join(" " if unicodedata.category(each)[0] in "CZ" else each for each in text)
-    line = " ".join(printable.split())
+    line = " ".join(printable.split()).replace("=?", "= ?")
     return line if len(line) <= SUBJECT_MAX else line[: SUBJECT_MAX - 1] + "…"
 
 
