@@ -11,10 +11,11 @@ in the database.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from scizor.base.errors import ConfigurationError, UsageError
@@ -180,10 +181,8 @@ def _library(calendar: str, start: date, end: date) -> tuple[Session, ...]:
     Its opens and closes hold (they know the odd days of a century), except where our table has a closing auction after
     the close: there the library mixes both, and our hours hold.
     """
-    import exchange_calendars
-
     low, _ = _bounds(calendar)
-    library = exchange_calendars.get_calendar(calendar, start=max(start, low or start).isoformat(), end=end.isoformat())
+    library = _build(calendar, max(start, low or start), end)
     early = {each.date() for each in library.early_closes}
     days = [each.date() for each in library.sessions]
     eras = HOURS.get(calendar, ())
@@ -199,12 +198,20 @@ def _library(calendar: str, start: date, end: date) -> tuple[Session, ...]:
 @lru_cache(maxsize=32)
 def _bounds(calendar: str) -> tuple[date | None, date | None]:
     """Some calendars (lunar ones) begin and end by themselves. A small build tells; the default one asks the machine's clock."""
-    import exchange_calendars
-    from exchange_calendars.errors import InvalidCalendarName
-
-    try:
-        library = exchange_calendars.get_calendar(calendar, start="2020-01-01", end="2020-12-31")
-    except InvalidCalendarName:
-        raise UsageError(f"no trading calendar is called {calendar}", hint="for example XASX, XNYS, XNAS") from None
+    library = _build(calendar, date(2020, 1, 1), date(2020, 12, 31))
     low, high = library.bound_min(), library.bound_max()
     return (low.date() if low is not None else None, high.date() if high is not None else None)
+
+
+def _build(calendar: str, start: date, end: date) -> Any:
+    import exchange_calendars
+    import pandas
+    from exchange_calendars.errors import InvalidCalendarName
+
+    with warnings.catch_warnings():
+        # the library drops a zone in a way that pandas 4 will not do; a pin of both stands between us and that
+        warnings.simplefilter("ignore", pandas.errors.Pandas4Warning)
+        try:
+            return exchange_calendars.get_calendar(calendar, start=start.isoformat(), end=end.isoformat())
+        except InvalidCalendarName:
+            raise UsageError(f"no trading calendar is called {calendar}", hint="for example XASX, XNYS, XNAS") from None
