@@ -1,4 +1,4 @@
-"""Tables for people and for programs: aligned text, JSON or CSV of the same rows."""
+"""What scripts with commands for people share: the commands themselves, and tables as aligned text, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -7,12 +7,29 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from scizor.run.context import Result
 
 Row = Mapping[str, object]
+
+
+def commands(parser: argparse.ArgumentParser) -> Callable[[str], argparse.ArgumentParser]:
+    """A function that adds a command to the script: `args.command` is its name, --help is the script's docstring, and
+    the options that all scripts share may stand before the command or after it."""
+    group = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str) -> argparse.ArgumentParser:
+        added = group.add_parser(name, allow_abbrev=False)
+        added.format_help = parser.format_help  # type: ignore[method-assign]
+        added.add_argument("--config", metavar="FILE", type=Path, default=argparse.SUPPRESS)
+        added.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS)
+        added.add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
+        return added
+
+    return command
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -35,12 +35,14 @@ class Known(NamedTuple):
 
 
 class View(NamedTuple):
-    """All that the rules look at. watchlists: rows by name. today: the date to judge by, never asked of the machine."""
+    """All that the rules look at. watchlists: rows by name. today: the date to judge by, never asked of the machine.
+    watched_only: judge the symbols of the watch-lists and no others."""
 
     symbols: Mapping[str, Known]
     lives: Sequence[Life]
     watchlists: Mapping[str, Sequence[Watched]]
     today: date
+    watched_only: bool = False
 
 
 class Finding(NamedTuple):
@@ -94,7 +96,7 @@ def _left_the_market(view: View) -> Iterator[Finding]:
                 hint += f" && bin/watchlist add --symbol {known.successor} --name {name} --priority {row.priority}"
             yield Finding("left-market", row.symbol, name, _left_text(known, view.today), hint)
     watched = {row.symbol for _, row in _watched(view)}
-    for known in view.symbols.values():
+    for known in _judged(view):
         if known.is_active and known.symbol not in watched and _is_gone(known, view.today):
             hint = f"bin/symbols set {known.symbol} --inactive"
             yield Finding("left-market", known.symbol, "", _left_text(known, view.today), hint)
@@ -109,7 +111,7 @@ def _inactive(view: View) -> Iterator[Finding]:
 
 
 def _refused(view: View) -> Iterator[Finding]:
-    for each in view.symbols.values():
+    for each in _judged(view):
         if each.refused and each.is_active and not _is_gone(each, view.today):
             yield Finding("refused", each.symbol, "", f"the Gateway refused {each.symbol}: {each.refused}", "bin/symbols qualify --symbol " + each.symbol)
 
@@ -117,7 +119,7 @@ def _refused(view: View) -> Iterator[Finding]:
 def _not_qualified(view: View) -> Iterator[Finding]:
     names = [
         each.symbol
-        for each in view.symbols.values()
+        for each in _judged(view)
         if each.con_id is None and each.is_active and not each.refused and not _is_gone(each, view.today)
     ]
     if names:
@@ -128,7 +130,7 @@ def _not_qualified(view: View) -> Iterator[Finding]:
 def _renamed(view: View) -> Iterator[Finding]:
     """Our symbol's own code means somebody else now: what is asked for under it would be another company's bars."""
     holders = {(life.code, life.exchange): life for life in view.lives if _holds(life, view.today) and life.symbol}
-    for each in view.symbols.values():
+    for each in _judged(view):
         if not each.is_active or _is_gone(each, view.today):
             continue
         holder = holders.get((code_of(each.symbol), each.exchange))
@@ -139,7 +141,7 @@ def _renamed(view: View) -> Iterator[Finding]:
 
 def _same_contract(view: View) -> Iterator[Finding]:
     by_contract: dict[int, list[str]] = defaultdict(list)
-    for each in view.symbols.values():
+    for each in _judged(view):
         if each.con_id is not None:
             by_contract[each.con_id].append(each.symbol)
     for con_id, names in by_contract.items():
@@ -189,6 +191,12 @@ def _watched(view: View) -> Iterator[tuple[str, Watched]]:
     for name, rows in sorted(view.watchlists.items()):
         for row in rows:
             yield name, row
+
+
+def _judged(view: View) -> list[Known]:
+    if not view.watched_only:
+        return list(view.symbols.values())
+    return [view.symbols[symbol] for symbol in sorted({row.symbol for _, row in _watched(view)}) if symbol in view.symbols]
 
 
 def _left_text(known: Known, today: date) -> str:
