@@ -20,7 +20,7 @@ from scizor.base.errors import UsageError
 from scizor.market.coverage import COMPLETE, Mark, State, dates_of, next_retry, unfold
 from scizor.market.types import Coverage, Instrument, Origin, Session, Timeframe, Window
 
-__all__ = ["SPLIT_SESSIONS", "Terms", "due_at", "next_retry", "parse_date", "windows"]
+__all__ = ["SPLIT_SESSIONS", "Terms", "due_at", "horizon", "next_retry", "parse_date", "windows"]
 
 SPLIT_SESSIONS = 500
 EARLIEST = date(1970, 1, 2)  # the tables take no earlier one
@@ -59,6 +59,12 @@ def parse_date(text: str, today: date) -> date:
 def due_at(session: Session, settle_minutes: int) -> datetime:
     """When a session's daily bar may be asked for: some time after its last phase, UTC."""
     return session.last + timedelta(minutes=settle_minutes)
+
+
+def horizon(now: datetime, years: int) -> date:
+    """The first session date that is wanted without anybody asking for an older one."""
+    day = now.date()
+    return date(day.year - years, day.month, min(day.day, 28))
 
 
 def windows(
@@ -114,9 +120,7 @@ def _axis(sessions: Sequence[Session], now: datetime, terms: Terms) -> _Axis:
     settled = now - timedelta(minutes=terms.settle_minutes)
     due = bisect_right(sessions, settled, key=lambda each: each.last)
     dates = dates_of(sessions[:due])
-    day = now.date()
-    begin = date(day.year - terms.daily_years, day.month, min(day.day, 28))
-    return _Axis(dates, bisect_left(dates, begin))
+    return _Axis(dates, bisect_left(dates, horizon(now, terms.daily_years)))
 
 
 def _wanted(

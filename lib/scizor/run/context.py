@@ -52,7 +52,8 @@ class Context:
 class Result:
     """How a job ended. summary: one line for a person and the log. failures: what went wrong, a line each, the most
     important first; the runner prints at most 40. counts: for the job_runs row (targets, ok, failed, rows).
-    was_idle: nothing was due: the run is remembered in one row per job and day."""
+    was_idle: nothing was due: the run is remembered in one row per job and day. kind: what tells one cause of a failure
+    from another (an error's class), never a text with symbols in it."""
 
     summary: str = ""
     status: Exit = Exit.DONE
@@ -60,3 +61,4 @@ class Result:
     hint: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     was_idle: bool = False
+    kind: str = ""

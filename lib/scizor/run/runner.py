@@ -9,30 +9,28 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import shlex
 import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scizor.base import config as configuration
 from scizor.base import lock, log
 from scizor.base.config import Config
-from scizor.base.errors import BusyError, ScizorError
+from scizor.base.errors import ScizorError
 from scizor.base.exit import Exit
+from scizor.base.version import boot_id, code_version
 from scizor.run.context import Context, Result
 from scizor.run.script import Needs
-from scizor.run.stop import Stop, listening
-
-if TYPE_CHECKING:
-    from scizor.db.runs import Run
+from scizor.run.stop import Stop, beating, listening
 
 LINES_MAX = 40
 HEARTBEAT_SECONDS = 30.0
+PATIENCE_SECONDS = 20.0  # for a server that is just starting
 
 
 def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str, needs: Needs, scope: str) -> Exit:
@@ -45,7 +43,7 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
         return failure.exit
     context = Context(
         name=name, scope=scope, run_id=uuid.uuid4().hex, args=args, config=config, clock=config.make_clock(),
-        paths=config.make_paths(), log=_no_log(), stop=Stop(),
+        paths=config.make_paths(), log=logging.getLogger("scizor"), stop=Stop(),
     )  # fmt: skip
     verbose = getattr(args, "verbose", False)
     context.log = log.start(name, context.run_id, context.paths.logs, context.clock, verbose=verbose, debug=args.debug)
@@ -54,10 +52,10 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
         with listening(context.stop, deadline):
             result = _guarded(job, context, needs)
     except ScizorError as failure:
-        result = Result(failure.message, failure.exit, hint=failure.hint)
+        result = Result(failure.message, failure.exit, hint=failure.hint, kind=type(failure).__name__)
     except Exception as bug:
         context.log.critical("a bug", exc_info=bug)
-        result = Result(f"{type(bug).__name__}: {bug}", Exit.UNEXPECTED, hint="the traceback is in the log")
+        result = Result(f"{type(bug).__name__}: {bug}", Exit.UNEXPECTED, hint="the traceback is in the log", kind=type(bug).__name__)
     if context.stop.status is not None and result.status in (Exit.DONE, Exit.PARTIAL):
         result.status = context.stop.status
     _tell(context, result, needs)
@@ -78,10 +76,7 @@ def _guarded(job: Callable[[Context], Result], context: Context, needs: Needs) -
             stack.enter_context(_lock(context))
         if needs.database:
             stack.enter_context(database(context, login=needs.login, schema=needs.schema))
-        if not needs.row:
-            return job(context)
-        with _row(context):
-            return _recorded(job, context)
+        return _recorded(job, context) if needs.row else job(context)
 
 
 @contextlib.contextmanager
@@ -105,15 +100,59 @@ def database(context: Context, *, login: str = "collector", schema: bool = True)
 
     with database_server(context.config) as server:
         context.server = server
-        with connect(server, application=f"scizor/{context.name}", owner=login == "owner") as connection:
+        with connect(server, application=context.name, owner=login == "owner", clock=context.clock, patience_seconds=PATIENCE_SECONDS) as connection:
             context.database = connection
             if schema:
                 migrate.check(connection)
-                check_mode(connection, context.config.mode)
-            if not context.config.clock.origin:
-                check_clock(connection, context.clock.now())
+                check_mode(connection, context.config.mode, context.clock)
+            check_clock(connection, context.clock)
             yield
     context.database = None
+
+
+OUTCOMES = {
+    Exit.DONE: "done", Exit.PARTIAL: "partial", Exit.FINDING: "finding", Exit.DEADLINE: "deadline",
+    Exit.INTERRUPTED: "interrupted", Exit.TERMINATED: "interrupted",
+}  # fmt: skip
+
+
+def _recorded(job: Callable[[Context], Result], context: Context) -> Result:
+    """The job with its row: started, beating, and closed however it ends."""
+    from scizor.db import runs
+    from scizor.db.connect import connect
+
+    place = runs.Place(
+        host=socket.gethostname(), pid=os.getpid(), boot_id=boot_id(), code_version=code_version(context.paths.root),
+        log_id=context.run_id[:8], arguments=sys.argv[1:],
+    )  # fmt: skip
+    row = context.row = runs.start(context.connection, job=context.name, scope=context.scope, place=place, now=context.clock.now())
+    server = context.server
+    assert server is not None
+
+    def beat() -> None:
+        # A connection of its own: the job's may be in the middle of a transaction.
+        with connect(server, application=context.name) as connection:
+            runs.heartbeat(connection, row, context.clock.now())
+
+    failure: ScizorError | None = None
+    result = Result("killed by a bug", Exit.UNEXPECTED)
+    try:
+        with beating(beat, HEARTBEAT_SECONDS, context.log):
+            result = job(context)
+    except ScizorError as problem:
+        failure = problem
+        result = Result(problem.message, problem.exit)
+        raise
+    finally:
+        status = context.stop.status if context.stop.status and result.status in (Exit.DONE, Exit.PARTIAL) else result.status
+        outcome = "nothing-due" if result.was_idle and status is Exit.DONE else OUTCOMES.get(status, "failed")
+        if not context.connection.closed:
+            runs.finish(
+                context.connection, row, context.clock.now(), outcome=outcome, exit_status=int(status),
+                counts=runs.Counts(**result.counts), error_class=type(failure).__name__ if failure else None,
+                error_message=None if status is Exit.DONE else result.summary,
+            )  # fmt: skip
+    return result
 
 
 def _tell(context: Context, result: Result, needs: Needs) -> None:
@@ -151,3 +190,17 @@ def failure_text(context: Context, result: Result) -> str:
 
 def _command_line() -> str:
     return shlex.join([str(Path(sys.argv[0]).resolve()), *sys.argv[1:]])
+
+
+def _mail(context: Context, result: Result, text: str) -> None:
+    """A failure at once, after an hour, then daily, then "recovered": decided from a file, for PostgreSQL may be what
+    failed."""
+    from scizor.run import outbox
+
+    event: outbox.Failure | outbox.Success
+    if result.status is Exit.DONE:
+        event = outbox.Success(context.name, context.scope, is_idle=result.was_idle)
+    else:
+        event = outbox.Failure(context.name, context.scope, int(result.status), result.kind, result.summary, text)
+    for sentence in outbox.report(context.config, context.paths, context.clock, event):
+        context.log.info("%s", sentence)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from scizor.base.exit import Exit
 
 if TYPE_CHECKING:
-    from scizor.run.runner import Context, Result
+    from scizor.run.context import Context, Result
 
 
 @dataclass(frozen=True, slots=True)

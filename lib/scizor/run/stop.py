@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from scizor.base.errors import ScizorError
 from scizor.base.exit import Exit
 
 GRACE_SECONDS = 20.0
@@ -81,6 +83,28 @@ def listening(stop: Stop, deadline_wall_seconds: float | None = None) -> Iterato
             timer.cancel()
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def beating(beat: Callable[[], None], wall_seconds: float, log: logging.Logger) -> Iterator[None]:
+    """Calls `beat` every `wall_seconds` from a thread of its own while the body runs. A beat that fails is logged and
+    the next one tried: a heartbeat that is missing is what a check looks for."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(wall_seconds):
+            try:
+                beat()
+            except ScizorError as problem:
+                log.warning("no heartbeat: %s", problem)
+
+    thread = threading.Thread(target=run, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=10.0)
 
 
 def _give_up() -> None:

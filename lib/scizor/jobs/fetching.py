@@ -1,0 +1,199 @@
+"""Fetch and store: a connection to the Gateway, contracts, then windows under the pacing budget, each stored at once.
+
+When the Gateway hangs up, what was in hand has ended with a typed outcome, and the rest goes on over a new connection, a
+few times; after that the next run goes on. What is stored is never asked again, so it may be killed at any point.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from scizor.base.errors import UnreachableError
+from scizor.base.exit import Exit
+from scizor.base.progress import Progress, progress
+from scizor.db import events as stored_events
+from scizor.db import symbols as stored_symbols
+from scizor.db import windows as stored_windows
+from scizor.db.ledger import PostgresLedger
+from scizor.ib import connection as gateway
+from scizor.ib import contracts, history
+from scizor.ib.connection import Connection
+from scizor.ib.contracts import Qualified
+from scizor.ib.pacing import Limits
+from scizor.market.coverage import next_retry
+from scizor.market.types import Instrument, Outcome, OutcomeKind, Session, Window
+from scizor.run.context import Context
+from scizor.run.paced import fetch_all
+from scizor.run.stop import Stop
+
+RECONNECTS_MAX = 3
+RECONNECT_SECONDS = 5.0  # before the first; doubles
+QUALIFY_AT_ONCE = 8
+NO_PERMISSION_MAX = 5  # answers from one exchange that stop it for this run
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has come of the windows. failures: by kind and words, the symbols. stopped: windows that were not asked
+    because their exchange gives no permission."""
+
+    targets: int
+    kinds: Counter[OutcomeKind] = field(default_factory=Counter)
+    stored: int = 0
+    revised: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    failures: dict[tuple[OutcomeKind, int | None, str], list[Window]] = field(default_factory=lambda: defaultdict(list))
+    quiet: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # "no data" answers by exchange
+    refused: Counter[str] = field(default_factory=Counter)
+    stopped: Counter[str] = field(default_factory=Counter)
+    lost: str = ""
+
+    @property
+    def done(self) -> int:
+        return sum(self.kinds.values())
+
+
+Sessions = Mapping[str, Sequence[Session]]
+
+
+async def collect(context: Context, windows: Sequence[Window], sessions: Sessions) -> Tally:
+    """Fetches and stores all windows, reconnecting if need be. Raises UnreachableError or RefusedError when not even
+    the first connection came about."""
+    tally, left = Tally(len(windows)), list(windows)
+    with progress("daily bars", len(windows)) as bar, _ledger(context) as ledger:
+        for attempt in range(RECONNECTS_MAX + 1):
+            if attempt:
+                context.log.warning("the Gateway hung up (%s): connecting again", tally.lost)
+                await context.clock.sleep(RECONNECT_SECONDS * 2 ** (attempt - 1))
+            try:
+                left = await _over_one_connection(context, left, sessions, ledger, tally, bar)
+            except UnreachableError as problem:
+                if attempt == 0:
+                    raise
+                tally.lost = problem.message
+            if not left or context.stop.is_asked:
+                break
+    return tally
+
+
+async def _over_one_connection(
+    context: Context, windows: list[Window], sessions: Sessions, ledger: PostgresLedger, tally: Tally, bar: Progress
+) -> list[Window]:
+    """What one connection could do; returns the windows that it could not."""
+    events = stored_events.Recorder(context.connection, context.run)
+    async with gateway.connect(context.config.gateway, context.config.mode, context.clock, on_event=events.note) as connection:
+        stop = Stop()
+        watch = asyncio.create_task(_watch(context.stop, connection, stop))
+        try:
+            ready, again = await _qualify(context, connection, windows, sessions, tally, bar)
+            timeout = context.config.gateway.request_timeout_seconds
+
+            async def fetch(window: Window, on_first_frame: Callable[[datetime], None]) -> Outcome:
+                return await history.fetch(connection, window, timeout_seconds=timeout, on_first_frame=on_first_frame)
+
+            waiting = dict.fromkeys(ready)
+            limits = Limits.of(context.config.pacing)
+            asked = fetch_all(_allowed(ready, tally), fetch, ledger, context.clock, limits, stop=stop)
+            async with aclosing(asked) as answers:
+                async for window, outcome in answers:
+                    del waiting[window]
+                    await asyncio.to_thread(_store, context, window, outcome, tally, sessions)
+                    events.flush()
+                    if connection.lost and outcome.answered_at is None:
+                        again.append(replace(window, attempt=window.attempt + 1))
+                    else:
+                        _count(tally, window, outcome)
+                        bar(1, text=window.instrument.symbol)
+            again += [each for each in waiting if each.instrument.exchange not in tally.stopped]
+        finally:
+            watch.cancel()
+            events.flush()
+        tally.lost = connection.lost
+    return again
+
+
+async def _watch(asked: Stop, connection: Connection, stop: Stop) -> None:
+    """Passes on whichever comes first: somebody asks the run to stop, or the connection is lost."""
+    waits = {asyncio.create_task(asked.wait()), asyncio.create_task(connection.until_lost())}
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        stop.ask(asked.status or Exit.UNREACHABLE)
+    finally:
+        for each in waits:
+            each.cancel()
+
+
+async def _qualify(
+    context: Context, connection: Connection, windows: Sequence[Window], sessions: Sessions, tally: Tally, bar: Progress
+) -> tuple[list[Window], list[Window]]:
+    """Windows whose contract is known, asking IB for those that are not; and those that a lost connection left over."""
+    unknown = {each.instrument.symbol_id: each.instrument for each in windows if each.instrument.con_id is None}
+    slots = asyncio.Semaphore(QUALIFY_AT_ONCE)
+    timeout = context.config.gateway.request_timeout_seconds
+
+    async def ask(instrument: Instrument) -> tuple[int, Qualified | Outcome]:
+        async with slots:
+            if connection.lost or context.stop.is_asked:
+                return instrument.symbol_id, Outcome(OutcomeKind.CANCELLED, text=connection.lost or "stopped")
+            return instrument.symbol_id, await contracts.qualify(connection, instrument, timeout_seconds=timeout)
+
+    found = dict(await asyncio.gather(*map(ask, unknown.values())))
+    ready: list[Window] = []
+    again: list[Window] = []
+    for window in windows:
+        answer = found.get(window.instrument.symbol_id)
+        if answer is None:
+            ready.append(window)
+        elif isinstance(answer, Qualified):
+            instrument = window.instrument._replace(con_id=answer.con_id)
+            ready.append(replace(window, instrument=instrument))
+        elif connection.lost or context.stop.is_asked:
+            again.append(window)
+        else:
+            await asyncio.to_thread(_store, context, window, answer, tally, sessions)
+            _count(tally, window, answer)
+            bar(1, text=window.instrument.symbol)
+    for symbol_id, answer in found.items():
+        if isinstance(answer, Qualified):
+            stored_symbols.set_contract(context.connection, symbol_id, answer.con_id, context.clock.now())
+        elif answer.is_permanent:
+            until = context.clock.now() + next_retry(1, True)
+            stored_symbols.refuse(context.connection, symbol_id, f"IB knows no such contract: {answer.text}", until)
+    return ready, again
+
+
+def _allowed(windows: Sequence[Window], tally: Tally) -> Iterator[Window]:
+    """Windows in order, without those of an exchange that has refused five for want of permission by now."""
+    for window in windows:
+        exchange = window.instrument.exchange
+        if tally.refused[exchange] >= NO_PERMISSION_MAX:
+            tally.stopped[exchange] += 1
+        else:
+            yield window
+
+
+def _store(context: Context, window: Window, outcome: Outcome, tally: Tally, sessions: Sessions) -> None:
+    """One transaction: the request, its bars, what the coverage makes of it."""
+    calendar = sessions[window.instrument.calendar]
+    done = stored_windows.store(context.connection, context.run, None, window, outcome, context.clock.now(), sessions=calendar)
+    tally.stored += done.stored
+    tally.revised += done.revised
+    tally.unchanged += done.unchanged
+    tally.quarantined += done.quarantined
+
+
+def _count(tally: Tally, window: Window, outcome: Outcome) -> None:
+    tally.kinds[outcome.kind] += 1
+    exchange = window.instrument.exchange
+    if outcome.kind is OutcomeKind.NO_PERMISSION:
+        tally.refused[exchange] += 1
+    if outcome.kind is OutcomeKind.EMPTY_UNCONFIRMED:
+        tally.quiet[exchange] += 1
+    elif outcome.kind not in (OutcomeKind.OK, OutcomeKind.EMPTY_CONFIRMED):
+        tally.failures[outcome.kind, outcome.code, outcome.text].append(window)
