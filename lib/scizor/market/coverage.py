@@ -250,6 +250,8 @@ def _refused(state: State, session: Session, now: datetime) -> Mark:
 
 def _absent(state: State, session: Session, asked_at: datetime, is_evidence: bool) -> Mark:
     """A session that an answer had no bar of: unknown at first, no-trade when seen again 12 hours later."""
+    if isinstance(state, Mark) and state.why is Why.NOT_LISTED:
+        state = None  # it is listed after all: an older bar has turned up
     attempts = (state.attempts if isinstance(state, Mark) else 0) + 1
     since = state.since if isinstance(state, Mark) and state.since is not None else asked_at
     if is_evidence and _is_settled(state, asked_at):
