@@ -133,7 +133,7 @@ class AsxDaily:
         LookupError when nothing fits.
         """
         ends = sorted((each.days[-1] for each in map(self._history, symbols) if each.days), reverse=True)
-        if not ends:
+        if not symbols:
             ends = [max(each.day for each in self._files if each.last)] if self._codes else []
         if not ends or calendar not in ("", CALENDAR):
             raise LookupError(f"no session of {calendar or CALENDAR} is recorded")
@@ -218,12 +218,10 @@ class AsxDaily:
 
     def _bar(self, place: int, line: bytes) -> Bar | None:
         _, day, open_, high, low, close, volume = line.decode().split(",")
-        try:
-            start = _date(day)
-        except ValueError:
+        if not _is_day(day):
             self.problems.add(self._files[place >> 32].name, place & 0xFFFFFFFF, "date", f"{day} is no day of the calendar")
             return None
-        return Bar(start, float(open_), float(high), float(low), float(close), float(volume))
+        return Bar(_date(day), float(open_), float(high), float(low), float(close), float(volume))
 
 
 class _History(NamedTuple):
@@ -251,8 +249,9 @@ class _File:
         rows = block.strip()
         for row in (rows[: rows.find(b"\n") + 1] or rows, rows[rows.rfind(b"\n") + 1 :]):
             day = row.split(b",", 2)[1].decode() if row else ""
-            self.first = min(self.first or day, day)
-            self.last = max(self.last, day)
+            if _is_day(day):
+                self.first = min(self.first or day, day)
+                self.last = max(self.last, day)
 
 
 @dataclass
@@ -315,6 +314,13 @@ def _check(line: bytes) -> bytes:
 @lru_cache(maxsize=16384)
 def _date(text: str) -> date:
     return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(text and _date(text))
+    except ValueError:
+        return False
 
 
 def _day(bar: Bar) -> date:
