@@ -182,6 +182,7 @@ CREATE TABLE pacing_requests (
 );
 CREATE INDEX pacing_requests_open ON pacing_requests (holder_id) WHERE closed_at IS NULL;
 CREATE INDEX pacing_requests_counted ON pacing_requests (counted_at);
+CREATE INDEX pacing_requests_hard ON pacing_requests (counted_at) WHERE rule = 'hard' OR key = 'cool-down';
 COMMENT ON TABLE pacing_requests IS 'The one pacing budget of the login: every request, reserved and committed here before it is sent. Pruned after a week.';
 COMMENT ON COLUMN pacing_requests.id IS 'The reservation.';
 COMMENT ON COLUMN pacing_requests.holder_id IS 'Whose.';
@@ -213,3 +214,21 @@ COMMENT ON COLUMN connection_events.client_id IS 'Our API client id.';
 COMMENT ON COLUMN connection_events.event IS 'connected, lost, upstream-lost, upstream-restored, farm-broken, ...';
 COMMENT ON COLUMN connection_events.ib_code IS 'IB''s code, where one came.';
 COMMENT ON COLUMN connection_events.detail IS 'Its text; account numbers masked.';
+
+CREATE FUNCTION prune_pacing_requests(before timestamptz) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = scizor, pg_temp AS $$
+DECLARE
+    pruned bigint;
+BEGIN
+    -- never the last day: whatever the caller's clock says, no window of the budget can be emptied
+    DELETE FROM pacing_requests
+    WHERE closed_at IS NOT NULL AND counted_at < before
+      AND counted_at < (SELECT max(reserved_at) - interval '1 day' FROM pacing_requests);
+    GET DIAGNOSTICS pruned = ROW_COUNT;
+    DELETE FROM pacing_holders h
+    WHERE h.started_at < before AND NOT EXISTS (SELECT 1 FROM pacing_requests r WHERE r.holder_id = h.id)
+      AND NOT EXISTS (SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = 21347 AND l.objid = h.id::oid);
+    RETURN pruned;
+END $$;
+COMMENT ON FUNCTION prune_pacing_requests IS 'The retention of pacing_requests: closed ones from before an instant, and never of the last day.';
+REVOKE EXECUTE ON FUNCTION prune_pacing_requests FROM PUBLIC;

@@ -60,8 +60,6 @@ CREATE TABLE coverage_gaps (
     why text NOT NULL CHECK (why IN ('not-listed', 'closed', 'no-trade', 'unknown', 'deferred', 'outage', 'quarantined',
         'no-permission', 'no-contract', 'error')),
     is_explained boolean NOT NULL GENERATED ALWAYS AS (why IN ('not-listed', 'closed', 'no-trade')) STORED,
-    expected integer CHECK (expected >= 0),
-    present integer CHECK (present >= 0),
     attempts smallint NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     next_at instant,
     since instant,
@@ -74,7 +72,6 @@ CREATE TABLE coverage_gaps (
     FOREIGN KEY (symbol_id, timeframe, origin) REFERENCES coverage,
     FOREIGN KEY (calendar, first) REFERENCES session_overrides (calendar, session_date),
     CHECK (first <= last),
-    CHECK (present <= expected),
     CONSTRAINT closed_needs_an_override CHECK (why <> 'closed' OR (calendar IS NOT NULL AND first = last)),
     CONSTRAINT no_trade_needs_two_fetches CHECK (why <> 'no-trade' OR (empty_request_id IS NOT NULL AND since IS NOT NULL
         AND empty_request_id <> request_id)),
@@ -91,8 +88,6 @@ COMMENT ON COLUMN coverage_gaps.first IS 'First session date.';
 COMMENT ON COLUMN coverage_gaps.last IS 'Last session date, included; mostly the same.';
 COMMENT ON COLUMN coverage_gaps.why IS 'Why the bars are not there. not-listed, closed and no-trade explain; all others are missing, and alert after 24 hours.';
 COMMENT ON COLUMN coverage_gaps.is_explained IS 'Nothing is missing.';
-COMMENT ON COLUMN coverage_gaps.expected IS 'Bars that each session should have.';
-COMMENT ON COLUMN coverage_gaps.present IS 'Bars that it has.';
 COMMENT ON COLUMN coverage_gaps.attempts IS 'How often it was asked for in vain.';
 COMMENT ON COLUMN coverage_gaps.next_at IS 'Not asked again before; NULL: at the next run.';
 COMMENT ON COLUMN coverage_gaps.since IS 'When an answer first came without it: a second one 12 hours later confirms that there was no trade.';

@@ -117,21 +117,3 @@ COMMENT ON COLUMN kpis.scope IS 'Of what: a job, a calendar, a symbol; empty: of
 COMMENT ON COLUMN kpis.at IS 'When it was so.';
 COMMENT ON COLUMN kpis.value IS 'How much.';
 COMMENT ON COLUMN kpis.unit IS 'Of what unit.';
-
-CREATE FUNCTION prune_pacing_requests(before timestamptz) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = scizor, pg_temp AS $$
-DECLARE
-    pruned bigint;
-BEGIN
-    -- never the last day: whatever the caller's clock says, no window of the budget can be emptied
-    DELETE FROM pacing_requests
-    WHERE closed_at IS NOT NULL AND counted_at < before
-      AND counted_at < (SELECT max(reserved_at) - interval '1 day' FROM pacing_requests);
-    GET DIAGNOSTICS pruned = ROW_COUNT;
-    DELETE FROM pacing_holders h
-    WHERE h.started_at < before AND NOT EXISTS (SELECT 1 FROM pacing_requests r WHERE r.holder_id = h.id)
-      AND NOT EXISTS (SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = 21347 AND l.objid = h.id::oid);
-    RETURN pruned;
-END $$;
-COMMENT ON FUNCTION prune_pacing_requests IS 'The retention of pacing_requests: closed ones from before an instant, and never of the last day.';
-REVOKE EXECUTE ON FUNCTION prune_pacing_requests FROM PUBLIC;

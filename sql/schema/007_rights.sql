@@ -27,7 +27,7 @@ GRANT UPDATE (holder_id, counted_at, closed_at, noticed_dead) ON pacing_requests
 GRANT UPDATE (session_date, open, high, low, close, volume, wap, trades, flags, request_id, known_from) ON bars TO scizor_collector;
 GRANT UPDATE (verdict, verdict_by, verdict_at) ON quarantine TO scizor_collector;
 GRANT UPDATE (complete, refetched_to, checked_at) ON coverage TO scizor_collector;
-GRANT UPDATE (first, last, why, expected, present, attempts, next_at, since, request_id, empty_request_id, quarantine_id,
+GRANT UPDATE (last, why, attempts, next_at, since, request_id, empty_request_id, quarantine_id,
     calendar, resolved_at) ON coverage_gaps TO scizor_collector;
 GRANT UPDATE (start_date, end_date, bar_count, last_updated) ON historical_data_metadata TO scizor_collector;
 GRANT UPDATE (state, ratio_new, ratio_old, amount, evidence, decided_at) ON corporate_actions TO scizor_collector;

@@ -7,7 +7,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from scizor.base.errors import UnreachableError
 from scizor.base.protocols import Message
+from scizor.db.connect import explain
 from scizor.db.sql import query
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -16,7 +18,10 @@ SUBJECT_MAX, BODY_MAX = 200, 8000  # characters, as the columns' CHECKs say
 
 
 class PostgresOutbox:
-    """One open row a fingerprint: the same message again counts up, `recovered` closes it. At least once."""
+    """One open row a fingerprint: the same message again counts up, `recovered` closes it. At least once.
+
+    `put` raises a ScizorError, never psycopg's own.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -26,5 +31,8 @@ class PostgresOutbox:
             "fingerprint": message.fingerprint[:200], "severity": message.severity, "subject": message.subject[:SUBJECT_MAX],
             "body": message.body[:BODY_MAX], "labels": Jsonb(message.labels), "at": message.at,
         }  # fmt: skip
-        with self._connection.transaction():
-            self._connection.execute(query("resolve_alert" if message.recovered else "put_alert"), values)
+        try:
+            with self._connection.transaction():
+                self._connection.execute(query("resolve_alert" if message.recovered else "put_alert"), values)
+        except psycopg.Error as problem:  # who tells of a failure must be able to go on without this note
+            raise explain(problem) or UnreachableError(f"the database took no alert: {problem}") from problem

@@ -10,7 +10,13 @@ QUERIES = ROOT / "sql" / "queries"
 
 
 @cache
-def query(name: str) -> bytes:
-    """The statement of sql/queries/`name`.sql without its comment lines (a % in one would look like a parameter)."""
+def query(name: str, **parts: str) -> bytes:
+    """The statement of sql/queries/`name`.sql without its comment lines (a % in one would look like a parameter).
+
+    parts: SQL of our own tables of rules, put in place of {NAME}; never anything that came from outside.
+    """
     lines = (QUERIES / f"{name}.sql").read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith("--")).encode()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+    for part, fragment in parts.items():
+        text = text.replace("{" + part + "}", fragment)
+    return text.encode()

@@ -1,0 +1,5 @@
+-- The daily bars of a stretch: one a session.
+SELECT session_date, 1
+FROM bars
+WHERE symbol_id = %(symbol_id)s AND timeframe = %(timeframe)s AND origin = %(origin)s
+  AND "timestamp" >= %(first)s::date AND "timestamp" <= %(last)s::date
