@@ -133,10 +133,12 @@ def _wanted(
         return [place for place in places if _lives(instrument, dates[place]) and _is_open(states[place], None)]
     low = bisect_left(dates, instrument.listed_from) if instrument.listed_from else 0
     high = bisect_right(dates, instrument.listed_to) if instrument.listed_to else len(dates)
-    span = range(max(low, axis.horizon), high)
     if retry:
-        return [place for place in span if isinstance(states[place], Mark) and _is_open(states[place], None)]
-    return [place for place in span if states[place] is not COMPLETE and _is_open(states[place], now)]
+        return [place for place in range(low, high) if isinstance(states[place], Mark) and _is_open(states[place], None)]
+    return [  # what was asked for once is finished, even when the horizon has passed it since
+        place for place in range(low, high)
+        if (state := states[place]) is not COMPLETE and (place >= axis.horizon or state is not None) and _is_open(state, now)
+    ]  # fmt: skip
 
 
 def _lives(instrument: Instrument, day: date) -> bool:
