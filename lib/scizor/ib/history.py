@@ -123,9 +123,7 @@ def duration_of(window: Window) -> str:
     `N D` counts sessions, so that the weekdays of a range are always enough; beyond a year, `N Y` counts calendar years.
     Bars of half a minute and less are asked in seconds, which both of IB's published tables allow.
     """
-    if window.timeframe is Timeframe.DAY1:
-        first, last = window.first, window.last
-    else:
+    if window.timeframe is not Timeframe.DAY1:
         if window.start is None or window.end is None:
             raise ValueError("an intraday window needs start and end")
         if window.timeframe.seconds <= 30:
@@ -133,13 +131,12 @@ def duration_of(window: Window) -> str:
             if seconds > _SECONDS_MAX:
                 raise ValueError(f"{window.timeframe.value} bars: at most a day a request, not {seconds} s")
             return f"{seconds} S"
-        first, last = window.start.date(), window.end.date()
-    days = _weekdays(first, last)
+    days = _weekdays(window.first, window.last)
     if days <= _DAYS_MAX:
         if window.timeframe is Timeframe.HOUR4:
             return f"{days // 5 + 1} W"
         return f"{max(1, days)} D"
-    years = _years(first, last + timedelta(days=1))
+    years = _years(window.first, window.last + timedelta(days=1))
     if years > _YEARS_MAX:
         raise ValueError(f"at most {_YEARS_MAX} years a request, not {years}")
     return f"{years} Y"
