@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scizor.alert.repeat import LINES_MAX, TEXT_MAX, Failure, Incident, compose, due, recovered
+from scizor.alert.text import LINE_MAX
 from scizor.base.exit import Exit
 from scizor.base.protocols import Severity
 
@@ -105,8 +106,13 @@ def test_a_long_text_is_cut_at_its_end_and_says_so() -> None:
         kept = due(None, replace(FAILURE, text=text, summary=text), START).incident
         assert len(kept.text) < TEXT_MAX + 100 and kept.text.count("\n") <= LINES_MAX
         assert kept.text.endswith("[cut; the whole is in the log]")
-        assert len(kept.summary) <= 300
+        assert len(kept.summary) <= LINE_MAX
     assert due(None, FAILURE, START).incident.text == "text"
+
+
+def test_what_is_kept_holds_nothing_that_a_mail_or_a_table_cannot() -> None:
+    kept = due(None, replace(FAILURE, summary="a\0\udcff\nb", text="a\0\r\nb\udcff\tc\x1b[31m"), START).incident
+    assert kept.summary == "a b" and kept.text == "a?\nb?    c?[31m"
 
 
 def test_I32_what_is_kept_on_disk_is_masked_already() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import subprocess
@@ -12,18 +13,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from scizor.alert import incidents, repeat
 from scizor.base.clock import StoppedClock
 from scizor.base.config import Config
-from scizor.base.errors import UnreachableError
 from scizor.base.exit import Exit
 from scizor.base.lock import hold
 from scizor.base.paths import Paths
-from scizor.base.protocols import Message
-from scizor.run.outbox import MAILS_PER_HOUR, Failure, Success, report
-from tests.relay import PASSWORD, USER, Relay, body_of
+from scizor.run.outbox import MAILS_PER_HOUR, Failure, Success, in_database, report
+from tests.relay import PASSWORD, USER, Relay, body_of, free_port
 
 START = datetime(2025, 1, 15, 6, 7, tzinfo=UTC)
 FAILURE = Failure("collect-daily", "", Exit.UNREACHABLE, "UnreachableError", "nothing listens on 127.0.0.1:4002", "what, where\nHINT: do")
@@ -237,28 +237,54 @@ def test_I32_no_secret_in_mail_state_or_log(host: Host, tmp_path: Path) -> None:
         assert "cAnArY" not in text and "7654321" not in text and text
 
 
-class Noted:
-    """An outbox as the database offers one."""
+def test_the_database_notes_what_was_decided_on(host: Host, config: Config, collector: psycopg.Connection) -> None:
+    host.config = replace(config, mail=host.relay.config())
+    note = functools.partial(in_database, host.config, "collect-daily")
 
-    def __init__(self, failure: Exception | None = None) -> None:
-        self.messages: list[Message] = []
-        self._failure = failure
+    def alerts() -> list[tuple[object, ...]]:
+        return collector.execute("SELECT fingerprint, severity, times, resolved_at, labels ->> 'job' FROM alerts").fetchall()
 
-    def put(self, message: Message) -> None:
-        if self._failure:
-            raise self._failure
-        self.messages.append(message)
+    assert len(host.report(replace(FAILURE, summary="\0 U1234567", text="\0\udcff"), note=note)) == 1
+    host.after(minutes=15).report(FAILURE, note=note)
+    assert alerts() == [(FAILURE.fingerprint, "high", 1, None, "collect-daily")]
+    host.after(minutes=45).report(FAILURE, note=note)
+    host.after(minutes=15).report(SUCCESS, note=note)
+    assert alerts() == [(FAILURE.fingerprint, "high", 2, START + timedelta(minutes=75), "collect-daily")]
+    assert len(host.relay.mails) == 3
 
 
-def test_the_database_notes_what_was_decided_on_and_may_fail(host: Host) -> None:
-    noted = Noted()
-    host.report(FAILURE, outbox=noted)
-    host.after(minutes=15).report(FAILURE, outbox=noted)
-    host.after(minutes=15).report(SUCCESS, outbox=noted)
-    assert [each.recovered for each in noted.messages] == [False, True]
-    assert {each.fingerprint for each in noted.messages} == {FAILURE.fingerprint}
-    said = host.report(FAILURE, outbox=Noted(UnreachableError("the database is gone")))
-    assert "the database is gone" in said[0] and said[1].startswith("mailed")
+def test_I40_a_hostile_scope_reaches_neither_a_path_nor_the_table(host: Host, config: Config, collector: psycopg.Connection) -> None:
+    host.config = replace(config, mail=host.relay.config())
+    hostile = replace(FAILURE, scope="../../x\0\udcff\r\nBcc: thief@example.org'; DROP TABLE alerts; --")
+    said = host.report(hostile, note=functools.partial(in_database, host.config, "collect-daily"))
+    assert len(said) == 1 and said[0].startswith("mailed")
+    assert "Bcc" not in host.relay.mails[0] and host.relay.envelopes[0].rcpt_tos == ["trader@example.org"]
+    assert collector.execute("SELECT count(*) FROM alerts").fetchone() == (1,)
+    assert all(path.is_relative_to(host.paths.state.resolve()) for path in host.paths.root.resolve().rglob("*.json"))
+
+
+def test_the_database_alone_is_told_where_there_is_no_relay(host: Host, config: Config, collector: psycopg.Connection) -> None:
+    host.config = config
+    note = functools.partial(in_database, config, "collect-daily")
+    assert host.report(FAILURE, note=note) == []
+    assert host.after(minutes=15).report(FAILURE, note=note)[0].startswith("the same failure, 2 times now")
+    host.after(minutes=15).report(SUCCESS, note=note)
+    assert collector.execute("SELECT count(*) FROM alerts WHERE resolved_at IS NOT NULL").fetchone() == (1,)
+    assert incidents.load_all(host.alerts) == []
+
+
+def test_a_database_that_is_gone_keeps_no_mail_from_being_sent(host: Host) -> None:
+    database = replace(host.config.database, host="127.0.0.1", port=free_port())
+    host.config = replace(host.config, database=database)
+    said = host.report(FAILURE, note=functools.partial(in_database, host.config, "collect-daily"))
+    assert said[0].startswith("the database has no note of the alert: ") and said[1].startswith("mailed")
+
+
+def test_a_database_that_refuses_keeps_no_mail_from_being_sent(host: Host, config: Config, database: psycopg.Connection) -> None:
+    database.execute("DROP TABLE alerts CASCADE")
+    host.config = replace(config, mail=host.relay.config())
+    said = host.report(FAILURE, note=functools.partial(in_database, host.config, "collect-daily"))
+    assert said[0].startswith("the database has no note of the alert: ") and said[1].startswith("mailed")
 
 
 # Real processes

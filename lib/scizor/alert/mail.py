@@ -12,19 +12,18 @@ import smtplib
 import socket
 import ssl
 import threading
-import unicodedata
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses
 
+from scizor.alert.text import one_line, plain
 from scizor.base.config import MailConfig, secret
 from scizor.base.errors import ConfigurationError, RefusedError, ScizorError, UnreachableError
 from scizor.base.masking import mask
 from scizor.base.protocols import Message
 
-SUBJECT_MAX = 180  # characters
-BODY_MAX = 64_000
+BODY_MAX = 64_000  # characters
 RECIPIENTS_MAX = 20
 
 
@@ -82,31 +81,13 @@ def compose(message: Message, config: MailConfig) -> EmailMessage:
     composed["Message-ID"] = f"<{identity[:32]}@scizor>"
     composed["References"] = f"<{thread[:32]}@scizor>"  # one conversation a failure in whatever reads it
     composed["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation notes in return
-    composed.set_content(_plain(mask(message.body)))
+    composed.set_content(plain(mask(message.body))[:BODY_MAX])
     return composed
 
 
 def addresses(text: str) -> list[str]:
     """The addresses in a comma-separated list; empty if there is none."""
     return [address for _, address in getaddresses([text]) if address][:RECIPIENTS_MAX]
-
-
-def one_line(text: str) -> str:
-    """Text for a header: no control characters, no line ends of any alphabet, no change of direction; and short.
-
-    "=?" is taken apart: email.message decodes RFC 2047 words in what it is given, line ends included, and writes those
-    out as new headers (seen with =?utf-8?q?x=0D=0ABcc:...?= on Python 3.11).
-    """
-    printable = "".join(" " if unicodedata.category(each)[0] in "CZ" else each for each in text)
-    line = " ".join(printable.split()).replace("=?", "= ?")
-    return line if len(line) <= SUBJECT_MAX else line[: SUBJECT_MAX - 1] + "…"
-
-
-def _plain(text: str) -> str:
-    """Text for a body: line ends and tabs are the only control characters, and what is no Unicode is shown as '?'."""
-    lines = text[:BODY_MAX].replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
-    kept = "".join(each if each == "\n" or unicodedata.category(each)[0] != "C" else "?" for each in lines)
-    return kept.encode("utf-8", "replace").decode("utf-8")
 
 
 def _talk(composed: EmailMessage, config: MailConfig, password: str | None) -> list[str]:

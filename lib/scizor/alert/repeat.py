@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from scizor.alert.text import one_line, plain
 from scizor.base.exit import Exit
 from scizor.base.masking import mask
 from scizor.base.protocols import Message, Severity
@@ -17,8 +18,7 @@ SECOND_MAIL_AFTER = timedelta(hours=1)
 #: A job that runs once a day fails a second earlier on some days: a full day would make it every other day.
 NEXT_MAILS_AFTER = timedelta(days=1) - timedelta(minutes=10)
 CLOCK_TOLERANCE = timedelta(minutes=1)  # between processes; beyond it the clock was set back
-SUMMARY_MAX = 300  # characters
-TEXT_MAX = 8_000
+TEXT_MAX = 6_000  # characters
 LINES_MAX = 60
 
 #: Endings that are neither failure nor success: somebody else is at it, or a person stopped it.
@@ -95,7 +95,7 @@ class Decision:
 
 def due(state: Incident | None, failure: Failure, now: datetime) -> Decision:
     """Whether this failure, known or not, is to be mailed now."""
-    summary, text = mask(failure.summary)[:SUMMARY_MAX], _cut(mask(failure.text))
+    summary, text = one_line(mask(failure.summary)), _cut(plain(mask(failure.text)))
     if state is None:
         opened = Incident(
             failure.fingerprint, failure.job, failure.scope, int(failure.status), failure.kind, summary, text,
@@ -119,9 +119,10 @@ def recovered(state: Incident, now: datetime) -> Incident:
 
 def compose(incident: Incident, host: str) -> Message:
     """What a person reads about one incident."""
-    name = f"{incident.job} [{incident.scope}]" if incident.scope else incident.job
+    job, scope = one_line(incident.job), one_line(incident.scope)
+    name = f"{job} [{scope}]" if scope else job
     times = "once" if incident.count == 1 else f"{incident.count} times"
-    labels = {"job": incident.job, "scope": incident.scope, "status": str(incident.status), "kind": incident.kind}
+    labels = {"job": job, "scope": scope, "status": str(incident.status), "kind": one_line(incident.kind)}
     if incident.recovered_at:
         since = f"It failed {times}, first at {_at(incident.first_at)}, last at {_at(incident.last_at)}."
         body = f"{name} succeeded at {_at(incident.recovered_at)}.\n{since}\n\nThe last failure said:\n\n{incident.text}\n\n-- \nscizor on {host}\n"

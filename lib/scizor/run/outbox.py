@@ -7,9 +7,12 @@ any job delivers; killed between delivery and its note, a mail arrives twice wit
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +20,7 @@ from pathlib import Path
 from scizor.alert import incidents, mail, repeat
 from scizor.alert.incidents import Mailbox
 from scizor.alert.repeat import Failure, Incident, Success
+from scizor.alert.text import one_line
 from scizor.base.clock import Clock
 from scizor.base.config import Config, MailConfig
 from scizor.base.errors import BusyError, ScizorError
@@ -24,7 +28,7 @@ from scizor.base.lock import hold
 from scizor.base.paths import Paths
 from scizor.base.protocols import Message, Outbox, Severity
 
-__all__ = ["Failure", "Success", "report"]
+__all__ = ["Failure", "Success", "in_database", "report"]
 
 DECIDE_SECONDS = 5.0  # how long to wait for the lock of decisions, which is held for milliseconds
 MAILS_PER_HOUR = 20
@@ -33,23 +37,29 @@ DIGEST_BODY_MAX = 1_500  # characters of each in it
 HOUR = timedelta(hours=1)
 
 
-def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success, *, outbox: Outbox | None = None) -> list[str]:
+#: Opens where the database notes alerts; closed when the body ends.
+OpenOutbox = Callable[[], AbstractContextManager[Outbox]]
+
+
+def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success, *, note: OpenOutbox | None = None) -> list[str]:
     """Tells a person what a person must hear of this run, and delivers what still waits of earlier ones.
 
-    outbox: the database's, where there is a connection: what is decided on stands there as well. Returns sentences for
-    the log. Raises nothing that a mail, a file, a lock or the outbox can cause.
+    note: for a run that has reached its database, see in_database; what is decided on is noted in alerts as well, for
+    psql. Opened only when there is something to note. Returns sentences for the log. Raises nothing that a mail, a
+    file, a lock or a database can cause.
     """
-    if not config.mail.host:
+    if not config.mail.host and note is None:
         return []
     directory = paths.state / "alerts"
     try:
         said, decided = _decide(directory, paths, clock.now(), event)
     except (ScizorError, OSError) as problem:
         return [f"cannot keep the state of alerts: {problem}", *_send_without_state(config.mail, clock.now(), event)]
-    for message in decided if outbox else ():
+    if decided and note is not None:
         try:
-            assert outbox is not None
-            outbox.put(message)
+            with note() as outbox:
+                for message in decided:
+                    outbox.put(message)
         except (ScizorError, OSError) as problem:
             said.append(f"the database has no note of the alert: {problem}")
     try:
@@ -58,6 +68,17 @@ def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success,
         return [*said, "another run is delivering mail; what it leaves waits for the next run"]
     except (ScizorError, OSError) as problem:
         return [*said, f"cannot note what was mailed: {problem}"]
+
+
+@contextlib.contextmanager
+def in_database(config: Config, job: str) -> Iterator[Outbox]:
+    """The table of alerts, over a connection of its own: the job's may be closed, or in a transaction that failed."""
+    from scizor.db.connect import connect  # late: hardly a run has something to note
+    from scizor.db.outbox import PostgresOutbox
+    from scizor.run.servers import database_server
+
+    with database_server(config) as server, connect(server, application=job) as connection:
+        yield PostgresOutbox(connection)
 
 
 def _decide(directory: Path, paths: Paths, now: datetime, event: Failure | Success) -> tuple[list[str], list[Message]]:
@@ -83,7 +104,7 @@ def _decide(directory: Path, paths: Paths, now: datetime, event: Failure | Succe
         if decision.is_mail:
             return said, [repeat.compose(decision.incident, host)]
         count, next_at = decision.incident.count, decision.next_at.strftime("%Y-%m-%d %H:%M UTC")
-        return [*said, f"the same failure for the {count}th time: not mailed again before {next_at}"], []
+        return [*said, f"the same failure, {count} times now: not mailed again before {next_at}"], []
 
 
 def _prune(directory: Path, now: datetime) -> list[str]:
@@ -104,7 +125,8 @@ class Parcel:
 
 
 def _deliver(config: MailConfig, directory: Path, paths: Paths, clock: Clock) -> list[str]:
-    """Sends what waits, oldest first, until the relay fails: the rest waits for the next run."""
+    """Sends what waits, oldest first, until the relay fails: the rest waits for the next run. Without a relay it is
+    told by the table alone."""
     if not any(each.is_waiting for each in incidents.load_all(directory)):
         return []
     said: list[str] = []
@@ -113,6 +135,9 @@ def _deliver(config: MailConfig, directory: Path, paths: Paths, clock: Clock) ->
         while queue:
             parcel, now = queue.popleft(), clock.now()
             box = incidents.load_mailbox(directory)
+            if not config.host:
+                _settle(directory, paths, parcel, box)
+                continue
             sent = tuple(each for each in box.sent if now - HOUR < each <= now)
             if len(sent) >= MAILS_PER_HOUR:
                 return [*said, f"{1 + len(queue)} mails wait: no more than {MAILS_PER_HOUR} an hour"]
@@ -125,7 +150,7 @@ def _deliver(config: MailConfig, directory: Path, paths: Paths, clock: Clock) ->
             except (ScizorError, OSError) as problem:
                 return [*said, f"mail waits: {problem}"]
             _settle(directory, paths, parcel, Mailbox((*sent, now)))
-            said.append(f"mailed {config.to}: {mail.one_line(parcel.message.subject)}")
+            said.append(f"mailed {config.to}: {one_line(parcel.message.subject)}")
             said += [f"the relay refused {address}" for address in refused]
     return said
 
@@ -182,9 +207,11 @@ def _send_without_state(config: MailConfig, now: datetime, event: Failure | Succ
     """Without a place for the state a failure is still told; that it repeats itself is the lesser evil."""
     if isinstance(event, Success) or event.status in repeat.UNTOLD:
         return []
+    if not config.host:
+        return []
     message = repeat.compose(repeat.due(None, event, now).incident, socket.gethostname())
     try:
         mail.send(message, config)
     except (ScizorError, OSError) as problem:
         return [f"not mailed: {problem}"]
-    return [f"mailed {config.to}, without a note of it: {mail.one_line(message.subject)}"]
+    return [f"mailed {config.to}, without a note of it: {one_line(message.subject)}"]
