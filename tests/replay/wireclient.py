@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,14 +32,23 @@ class WireClient:
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port)
         self.writer.write(wire.write_hello(*self._versions))
         if self._client_id is not None:
-            self.version, _ = wire.read_welcome(await self._payload())
+            try:
+                self.version, _ = wire.read_welcome(await self._payload())
+            except (EOFError, ConnectionError):
+                await self.close()
+                raise
             self.say("startApi", client_id=self._client_id)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
 
     def say(self, name: str, **values: Any) -> None:
         self.writer.write(wire.frame(wire.encode(name, values, self.version)))

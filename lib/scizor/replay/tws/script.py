@@ -40,7 +40,10 @@ def read_script(file: Path) -> tuple[Rule, ...]:
         raise UsageError(f"{file}: {problem}", hint="see the top of lib/scizor/replay/tws/script.py") from None
     if unknown := content.keys() - {"fault"}:
         raise UsageError(f"{file}: unknown key {sorted(unknown)[0]}", hint="only [[fault]] tables are known")
-    return tuple(_rule(each, f"{file}, fault {number}") for number, each in enumerate(content.get("fault", ()), 1))
+    rows = content.get("fault", [])
+    if not isinstance(rows, list) or not all(isinstance(each, dict) for each in rows):
+        raise UsageError(f"{file}: fault is a list of tables", hint="write [[fault]], with two brackets")
+    return tuple(_rule(each, f"{file}, fault {number}") for number, each in enumerate(rows, 1))
 
 
 def _rule(values: dict[str, Any], where: str) -> Rule:

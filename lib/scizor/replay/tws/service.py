@@ -8,6 +8,7 @@ is served again at once. That is how users describe IB's soft limit; IB publishe
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import datetime, timedelta
 
 from scizor.base.clock import Clock
@@ -96,34 +97,37 @@ class Service:
             self._change()
             self._jobs.discard(job)
 
-    def _is(self, until: datetime | None) -> bool:
-        return until is not None and self._clock.now() < until
+    def _is(self, until: datetime | None, at: datetime | None = None) -> bool:
+        return until is not None and (at or self._clock.now()) < until
 
-    def _rate(self) -> float:
+    def _rate(self, at: datetime) -> float:
         """Seconds of work that each job does in a second."""
-        if self._is(self._stalled_until):
+        if self._is(self._stalled_until, at):
             return 0.0
-        rate = 1.0 / self._slow if self._is(self._slow_until) else 1.0
+        rate = 1.0 / self._slow if self._is(self._slow_until, at) else 1.0
         count = len(self._jobs)
         if self._above is not None and count > self._above:
             rate *= self._above / count / self._factor
         return rate
 
+    def _turns(self, after: datetime) -> list[datetime]:
+        """The instants at which the rate changes by itself."""
+        return sorted(each for each in (self._slow_until, self._stalled_until) if each is not None and each > after)
+
     def _wait(self, job: _Job) -> float:
         """Until the job is done at the present rate, or the rate changes by itself."""
         now = self._clock.now()
-        ends = [
-            (until - now).total_seconds()
-            for until in (self._slow_until, self._stalled_until)
-            if until is not None and until > now
-        ]
-        rate = self._rate()
-        return max(0.0, min([job.seconds / rate if rate else 3600.0, *ends]))
+        rate = self._rate(now)
+        waits = [(each - now).total_seconds() for each in self._turns(now)]
+        return max(0.0, min([job.seconds / rate if rate else math.inf, *waits]))
 
     def _advance(self) -> None:
         """Does the work of the time that has passed. Called before anything that changes the rate."""
         now = self._clock.now()
-        done = (now - self._advanced_at).total_seconds() * self._rate()
+        done, at = 0.0, self._advanced_at
+        for turn in (*(each for each in self._turns(at) if each < now), now):
+            done += (turn - at).total_seconds() * self._rate(at)
+            at = turn
         self._advanced_at = now
         for job in self._jobs:
             job.seconds -= done
