@@ -128,7 +128,7 @@ def _company(seed: int, symbol: str, calendar: str) -> _Company:
     random = Random(f"{seed}/{symbol}/{calendar}")
     usual = random.gauss(1.8, 1.3) if calendar == "XASX" else random.gauss(4.4, 0.8)
     volatility = 0.008 + 0.014 * random.random() + 0.012 / (1.0 + exp(usual))
-    shares = exp(random.gauss(17.5, 1.0)) / (1.0 + exp(usual))
+    shares = exp(random.gauss(16.5, 1.8)) / (1.0 + exp(usual))
     level, new_years = usual, []
     for _ in range(len(_YEARS) + 1):
         new_years.append(level)
