@@ -71,6 +71,12 @@ def test_a_file_that_is_cut_short_is_a_problem_and_what_was_read_of_it_stands(tm
     assert problems.count >= 1 and problems.kept[0].file.startswith("x")
 
 
+def test_a_packed_file_of_several_frames_is_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "x.csv.zst").write_bytes(zstandard.compress(b"1,2\n3") + zstandard.compress(b",4\n"))
+    found, problems = read(tmp_path / "x.csv.zst")
+    assert [line for _, _, line in found] == [b"1,2", b"3,4"] and problems.count == 0
+
+
 def test_what_is_no_packed_file_at_all_is_a_problem(tmp_path: Path) -> None:
     for name in ("x.csv.gz", "x.csv.zst", "x.tar.zst", "x.csv.tar.gz"):
         (tmp_path / name).write_bytes(b"this is not packed\n")

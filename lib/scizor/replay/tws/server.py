@@ -246,15 +246,20 @@ class Gateway:
             self._start_api(connection, entry)
         elif connection.client_id is None:
             entry.verdict = "dropped"  # requests before startApi are lost on the real one too
+            self._seen(entry)
         elif name in HISTORY:
             self._historical(connection, entry)
         elif name == "reqContractDetails":
             self._details(connection, entry)
         elif name in ("cancelHistoricalData", "cancelHeadTimestamp"):
             entry.verdict = "served"
+            self._seen(entry)
             self._cancel(connection, name, values["req_id"])
         else:
             self._simple(connection, entry)
+
+    def _seen(self, entry: Entry) -> None:
+        """Into the journal before anything is said: whoever has an answer finds its request there."""
         entry.open = self.open
         self._journal.write(entry)
 
@@ -268,10 +273,12 @@ class Gateway:
             if not entry.fault:
                 entry.rules = ("client-id",)
                 self.violations["client-id"] += 1
+            self._seen(entry)
             connection.say(*answers.error(-1, 326, texts.CLIENT_ID_IN_USE))
             connection.close()
             return
         connection.client_id = client
+        self._seen(entry)
         account = ordered["other-account"].argument if "other-account" in ordered else self.options.account
         for name, values in answers.start_up(answers.Asker(entry.at, account, 1)):
             connection.say(name, values)
@@ -284,6 +291,7 @@ class Gateway:
             entry.verdict, entry.rules = "violation", ("order",)
         else:
             entry.verdict = "served" if entry.name in answers.SERVED else "unserved"
+        self._seen(entry)
         serve_it = answers.SERVED.get(entry.name)
         asker = answers.Asker(self.clock.now(), self.options.account, 1)
         said = serve_it(asker, entry.fields) if serve_it else answers.not_served(entry.name, entry.fields)
@@ -305,6 +313,7 @@ class Gateway:
     def _details(self, connection: Connection, entry: Entry) -> None:
         entry.verdict = "served"
         rule = self._rule_for(connection, entry)
+        self._seen(entry)
         asked = Asked(entry.name, entry.fields, connection.version, entry.at, rule)
         self._run(self._answer(connection, entry, asked, None))
 
@@ -330,11 +339,13 @@ class Gateway:
             pending = Pending(None, is_head=entry.name == "reqHeadTimestamp")
             pending.ignores_cancel = rule is not None and rule.name == "late"
             connection.pending[req_id] = pending
+            self._seen(entry)
             asked = Asked(entry.name, values, connection.version, entry.at, rule)
             pending.task = self._run(self._answer(connection, entry, asked, pending))
 
     def _refuse(self, connection: Connection, entry: Entry, rules: tuple[str, ...], code: int, text: str) -> None:
         entry.verdict, entry.rules, entry.fault = "violation", rules, ""
+        self._seen(entry)
         connection.say(*answers.error(entry.fields["req_id"], code, text))
 
     async def _answer(self, connection: Connection, entry: Entry, asked: Asked, pending: Pending | None) -> None:
