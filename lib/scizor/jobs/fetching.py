@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from scizor.base.progress import Progress, progress
 from scizor.db import events as stored_events
 from scizor.db import symbols as stored_symbols
 from scizor.db import windows as stored_windows
+from scizor.db.connect import connect
 from scizor.db.ledger import PostgresLedger
 from scizor.ib import connection as gateway
 from scizor.ib import contracts, history
@@ -105,7 +106,7 @@ async def _over_one_connection(
                     del waiting[window]
                     await asyncio.to_thread(_store, context, window, outcome, tally, sessions)
                     events.flush()
-                    if connection.lost and outcome.answered_at is None:
+                    if connection.lost and outcome.kind is OutcomeKind.ERROR and outcome.code is None:
                         again.append(replace(window, attempt=window.attempt + 1))
                     else:
                         _count(tally, window, outcome)
@@ -116,6 +117,19 @@ async def _over_one_connection(
             events.flush()
         tally.lost = connection.lost
     return again
+
+
+@contextmanager
+def _ledger(context: Context) -> Iterator[PostgresLedger]:
+    """The shared budget, on a connection of its own: it works in a thread beside the one that stores."""
+    server = context.server
+    assert server is not None
+    ledger = PostgresLedger(
+        lambda: connect(server, application=context.name), context.clock, application=context.name,
+        history_seconds=Limits.of(context.config.pacing).history_seconds,
+    )  # fmt: skip
+    with closing(ledger):
+        yield ledger
 
 
 async def _watch(asked: Stop, connection: Connection, stop: Stop) -> None:
