@@ -246,11 +246,12 @@ def test_every_rule_has_a_name_for_the_quarantine_and_a_meaning() -> None:
 def named(database: psycopg.Connection, source: dict[str, list[Bar]]) -> dict[date, Counter[str | None]]:
     """Every recorded bar under the name of the rule that it breaks, by day."""
     days: dict[date, Counter[str | None]] = defaultdict(Counter)
-    for bars in source.values():
-        answer = tidy(bars)
-        for bar, rule in zip(answer, names_in_sql(database, answer, date(2026, 1, 1)), strict=True):
-            assert not isinstance(bar.start, datetime)
-            days[bar.start][rule] += 1
+    with database.transaction():
+        for bars in source.values():
+            answer = tidy(bars)
+            for bar, rule in zip(answer, names_in_sql(database, answer, date(2026, 1, 1)), strict=True):
+                assert not isinstance(bar.start, datetime)
+                days[bar.start][rule] += 1
     return days
 
 
