@@ -335,3 +335,20 @@ def test_messages_leave_below_fifty_a_second_of_the_clock() -> None:
     assert all(each.is_ok for each in ends)
     half = [sum(at <= other < at + 0.5 for other in arrivals) for at in arrivals]  # half a wall second is one of the clock
     assert max(half) <= 50
+
+
+def test_the_throttle_runs_on_the_clock_that_is_handed_in() -> None:
+    """A hundred and fifty messages are three seconds of the clock; at twenty times that is no wait at all."""
+
+    async def answer(session: Session, name: str, fields: dict[str, Any]) -> None:
+        session.bars(fields["req_id"], [("20250113", 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1)])
+
+    async def scene() -> float:
+        clock = RunningClock(EPOCH, RunningClock().now(), 20.0)
+        async with pencil(answer, connect_timeout_seconds=200.0) as gateway, connect(gateway.config, "replay", clock) as connection:
+            began = asyncio.get_running_loop().time()
+            ends = await asyncio.gather(*(fetch(connection, WINDOW, timeout_seconds=600) for _ in range(150)))
+            assert all(each.is_ok for each in ends)
+            return asyncio.get_running_loop().time() - began
+
+    assert asyncio.run(scene()) < 2

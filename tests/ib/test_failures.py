@@ -124,3 +124,21 @@ def test_I9_success_is_never_reported_for_a_failed_or_partial_fetch(seed: int) -
 @pytest.mark.parametrize("seed", range(3, 53))
 def test_I9_in_full(seed: int) -> None:
     asyncio.run(run_cases(seed, 200))
+
+
+def test_row_25_a_timeout_of_one_symbol_leaves_the_others_alone() -> None:
+    async def scene() -> tuple[list[Outcome], int]:
+        clock = RunningClock(NOW, RunningClock().now(), SPEED)
+        async with serve(GatewayOptions(port=0), MemorySource(), clock) as gateway:
+            gateway.inject("silence", con_id=BHP.con_id or 0, nth=2)
+            config = GatewayConfig(port=gateway.port, connect_timeout_seconds=200)
+            async with connect(config, "replay", clock) as connection:
+                windows = [Window(each, Timeframe.DAY1, date(2025, 1, 6), date(2025, 1, 14)) for each in (BHP, CBA) * 5]
+                ends = await asyncio.gather(*(fetch(connection, each, timeout_seconds=20) for each in windows))
+                await asyncio.sleep(0.05)
+                return ends, gateway.open
+
+    ends, still_open = asyncio.run(scene())
+    assert [each.kind for each in ends].count(OutcomeKind.TIMEOUT) == 1
+    assert sum(each.is_ok for each in ends) == 9
+    assert still_open == 0, "the unanswered request was not cancelled"

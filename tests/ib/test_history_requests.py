@@ -106,9 +106,11 @@ def test_minute_bars_come_back_whole_in_utc() -> None:
 
     async def scene() -> Outcome:
         clock = RunningClock(NOW, RunningClock().now(), 1.0)
-        async with serve(GatewayOptions(port=0), source, clock) as gateway:
-            async with connect(GatewayConfig(port=gateway.port), "replay", clock) as connection:
-                return await fetch(connection, MINUTES, timeout_seconds=10)
+        async with (
+            serve(GatewayOptions(port=0), source, clock) as gateway,
+            connect(GatewayConfig(port=gateway.port), "replay", clock) as connection,
+        ):
+            return await fetch(connection, MINUTES, timeout_seconds=10)
 
     outcome = asyncio.run(scene())
     assert len(outcome.bars) == 370 and outcome.bars[0].start == MINUTES.start
@@ -121,13 +123,15 @@ def test_minute_bars_come_back_whole_in_utc() -> None:
 def test_head_and_schedule_are_answered_by_the_replay_gateway() -> None:
     async def scene() -> tuple[Any, Any, Any, list[str]]:
         clock = RunningClock(NOW, RunningClock().now(), 1.0)
-        async with serve(GatewayOptions(port=0), MemorySource(), clock) as gateway:
-            async with connect(GatewayConfig(port=gateway.port), "replay", clock) as connection:
-                first = await head(connection, BHP, timeout_seconds=5)
-                none = await head(connection, BHP._replace(con_id=999, exchange="NYSE"), timeout_seconds=5)
-                sessions = await schedule(connection, BHP, days=3, timeout_seconds=5)
-                await asyncio.sleep(0.05)
-                return first, none, sessions, [str(each.name) for each in gateway.requests()]
+        async with (
+            serve(GatewayOptions(port=0), MemorySource(), clock) as gateway,
+            connect(GatewayConfig(port=gateway.port), "replay", clock) as connection,
+        ):
+            first = await head(connection, BHP, timeout_seconds=5)
+            none = await head(connection, BHP._replace(con_id=999, exchange="NYSE"), timeout_seconds=5)
+            sessions = await schedule(connection, BHP, days=3, timeout_seconds=5)
+            await asyncio.sleep(0.05)
+            return first, none, sessions, [str(each.name) for each in gateway.requests()]
 
     first, none, sessions, names = asyncio.run(scene())
     assert first == datetime(2014, 12, 31, 23, 0, tzinfo=UTC)

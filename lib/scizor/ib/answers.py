@@ -22,10 +22,7 @@ from scizor.market.types import Bar, Outcome, OutcomeKind
 
 _log = logging.getLogger("scizor.ib")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MALFORMED_LOGGED_MAX = 20  # of one connection; further ones are only counted
-
-#: Where a message carries its request id, for one that could not be read further. From version 164 on.
-_ID_AT = {b"4": 2, b"10": 1, b"17": 1, b"52": 2, b"88": 1, b"106": 1}
+_COMPLAINTS_MAX = 20  # told, of one connection and kind; further ones are only counted
 
 
 class Answer(NamedTuple):
@@ -97,21 +94,17 @@ class Answers:
             pending.items.append(read_history(fields))
             self._answer(pending)
 
-    def malformed(self, payload: bytes, problem: str) -> None:
-        """A frame that could not be read. Its request, where it names one, has failed: nothing else will come."""
-        self.counts["malformed"] += 1
-        parts = payload[:200].split(b"\0")
-        at = _ID_AT.get(parts[0])
-        text = f"message {parts[0][:8].decode('ascii', 'replace')}, {len(payload)} bytes: {problem}"[:300]
-        if self.counts["malformed"] <= _MALFORMED_LOGGED_MAX:
-            self._on_malformed(text)
-        if parts[0] == b"49" and self._times:
+    def malformed(self, payload: bytes, req_id: int | None, problem: str) -> None:
+        """A frame that could not be read. The request that it names has failed: nothing else will come."""
+        number = payload.split(b"\0", 1)[0][:8]
+        text = f"message {number.decode('ascii', 'replace')}, {len(payload)} bytes: {problem}"[:300]
+        self._complain("malformed", text)
+        if number == b"49" and self._times:
             self._times.popleft().cancel()
-        if at is not None and at < len(parts) and parts[at].isdigit():
-            pending = self._pending.get(int(parts[at]))
-            if pending is not None:
-                self._first_frame(pending)
-                self.fail(pending, OutcomeKind.ERROR, None, f"an answer that cannot be read: {text}")
+        pending = self._pending.get(req_id) if req_id is not None else None
+        if pending is not None:
+            self._first_frame(pending)
+            self.fail(pending, OutcomeKind.ERROR, None, f"an answer that cannot be read: {text}")
 
     def unheard(self, payload: bytes) -> None:
         """A message that nobody here asked for. Not decoded, not logged: it might be an account's."""
@@ -119,9 +112,7 @@ class Answers:
         if number.isdigit() and find(Direction.FROM_GATEWAY, int(number)) is not None:
             self.counts["unheard"] += 1
             return
-        self.counts["unknown-message"] += 1
-        if self.counts["unknown-message"] <= _MALFORMED_LOGGED_MAX:
-            self._on_malformed(f"unknown message {number.decode('ascii', 'replace')!r}, {len(payload)} bytes")
+        self._complain("unknown-message", f"unknown message {number.decode('ascii', 'replace')!r}, {len(payload)} bytes")
 
     def lost(self, reason: str) -> None:
         for pending in list(self._pending.values()):
@@ -209,6 +200,11 @@ class Answers:
         if pending.kind != kind:
             raise ValueError(f"request {req_id} asked for {pending.kind} and got {kind}")
         return pending
+
+    def _complain(self, what: str, text: str) -> None:
+        self.counts[what] += 1
+        if self.counts[what] <= _COMPLAINTS_MAX:
+            self._on_malformed(text)
 
     def _first_frame(self, pending: Pending) -> None:
         if pending.heard_at is None:

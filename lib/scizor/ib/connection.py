@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "ConnectionEvent", "connect"]
 
 _log = logging.getLogger("scizor.ib")
-_CLOSE_WALL_SECONDS = 1.0  # for the socket to say goodbye
+_CLOSE_SECONDS = 5.0  # for the socket to say goodbye
+_TOLD_MAX = 200  # different notices that are no state; each is an event once
 _RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.25, 2.0
 
 
@@ -54,6 +55,7 @@ class Connection:
         self.server_version = 0
         self.is_id_in_use = False
         self._is_closing = False
+        self._told: set[tuple[int, str]] = set()
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
         self._answers = Answers(clock, self._notice, self._malformed, self._lose)
@@ -156,7 +158,7 @@ class Connection:
         self.wire.disconnect()
         if opened and not self._gone.is_set():
             try:
-                async with asyncio.timeout(_CLOSE_WALL_SECONDS):
+                async with self.clock.timeout(_CLOSE_SECONDS):
                     await self._gone.wait()
             except TimeoutError:
                 if self.wire.conn.transport is not None:
@@ -186,10 +188,10 @@ class Connection:
         changed = self.health.hear(code, text)
         if changed is not None:
             self.event(changed, code, text)
-        elif not codes.is_known(code):
-            self.event("unknown-code", code, text)
-        elif codes.TABLE[code].action is not codes.Action.STATE:
-            self.event("notice", code, text)
+        elif not codes.is_known(code) or codes.TABLE[code].action is not codes.Action.STATE:
+            if (code, text) not in self._told and len(self._told) < _TOLD_MAX:
+                self._told.add((code, text))
+                self.event("notice" if codes.is_known(code) else "unknown-code", code, text)
         self._changed.set()
 
     def _malformed(self, text: str) -> None:
@@ -220,7 +222,8 @@ async def connect(
 
     mode: live, paper or replay. UnreachableError: nothing listens, no handshake, every client id taken. RefusedError:
     the account is not one of that mode, or not config.account. Waits up to config.ready_timeout_seconds for the history
-    farm, then goes on. on_event must not block; it is called for each change of state.
+    farm, then goes on. on_event is called for each change of state, within the reading of a frame: it must neither block
+    nor raise (a queue's put_nowait does neither).
     """
     connection = await _open(config, clock, on_event)
     try:
@@ -288,6 +291,8 @@ async def _handshake(connection: Connection, config: GatewayConfig) -> None:
         if not opening.done():
             raise ConnectionError(connection.lost)
         await opening
+        if connection.lost:
+            raise ConnectionError(connection.lost)
         connection.server_version = wire.serverVersion()
     finally:
         for task in (opening, gone):

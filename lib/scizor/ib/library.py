@@ -53,6 +53,11 @@ HEARD = (
 )  # fmt: skip
 
 
+#: Where a message carries its request's id, for one that could not be read further.
+_ID_AT = {b"4": 2, b"10": 1, b"17": 1, b"52": 2, b"88": 1, b"106": 1}
+_DETAILS_WITHOUT_VERSION = 164  # from here on
+
+
 @cache
 def _heard_ids() -> frozenset[bytes]:
     return frozenset(str(wire.named(each).id).encode() for each in HEARD)
@@ -62,7 +67,7 @@ class Receiver(Protocol):
     """Who is called for what arrives. Names in ib_insync's style are called by its decoder, by name."""
 
     def historical(self, req_id: int, fields: list[str]) -> None: ...
-    def malformed(self, payload: bytes, problem: str) -> None: ...
+    def malformed(self, payload: bytes, req_id: int | None, problem: str) -> None: ...
     def unheard(self, payload: bytes) -> None: ...
     def lost(self, reason: str) -> None: ...
 
@@ -102,9 +107,21 @@ class GuardedConnection(Connection):
             self._receiver.unheard(payload)
             return
         elif payload[-1:] != b"\0":
-            self._receiver.malformed(payload, "a message that does not end in NUL")
+            self._receiver.malformed(payload, self._request_of(payload), "a message that does not end in NUL")
             return
         self.hasData.emit(len(payload).to_bytes(4, "big") + payload)
+
+    def complain(self, problem: str) -> None:
+        """The frame in hand could not be read by the decoder."""
+        self._receiver.malformed(self.payload, self._request_of(self.payload), problem)
+
+    def _request_of(self, payload: bytes) -> int | None:
+        """The request that a frame names, if it got that far."""
+        texts = payload[:200].split(b"\0")
+        at = _ID_AT.get(texts[0])
+        if texts[0] == b"10" and self._client.serverVersion() < _DETAILS_WITHOUT_VERSION:
+            at = 2
+        return int(texts[at]) if at is not None and at < len(texts) and texts[at].isdigit() else None
 
     def _check_welcome(self, payload: bytes) -> None:
         version, _time = wire.read_welcome(payload)
@@ -132,7 +149,7 @@ class Wire(Client):
         self.conn.hasData += self._onSocketHasData
         self.conn.disconnected += self._onSocketDisconnected
         self.decoder.handlers[wire.named("historicalData").id] = lambda fields: receiver.historical(int(fields[1]), fields)
-        self.decoder.logger = _Complaints(lambda problem: receiver.malformed(self.conn.payload, problem))  # type: ignore[assignment]
+        self.decoder.logger = _Complaints(self.conn.complain)  # type: ignore[assignment]
         interval = clock.wall_seconds(MESSAGES_SECONDS)
         self.RequestsInterval = interval  # type: ignore[assignment]
         self.MaxRequests = MESSAGES_MAX if interval > 0 else 0
