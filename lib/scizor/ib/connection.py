@@ -188,11 +188,14 @@ class Connection:
         changed = self.health.hear(code, text)
         if changed is not None:
             self.event(changed, code, text)
-        elif not codes.is_known(code) or codes.TABLE[code].action is not codes.Action.STATE:
-            if (code, text) not in self._told and len(self._told) < _TOLD_MAX:
-                self._told.add((code, text))
-                self.event("notice" if codes.is_known(code) else "unknown-code", code, text)
+        elif code not in codes.TABLE or codes.TABLE[code].action is not codes.Action.STATE:
+            self._tell_once(code, text)
         self._changed.set()
+
+    def _tell_once(self, code: int, text: str) -> None:
+        if (code, text) not in self._told and len(self._told) < _TOLD_MAX:
+            self._told.add((code, text))
+            self.event("notice" if codes.is_known(code) else "unknown-code", code, text)
 
     def _malformed(self, text: str) -> None:
         self.event("malformed", None, text)
