@@ -95,6 +95,9 @@ def test_row_48_old_codes_lead_to_the_instrument_and_earlier_holders_are_others(
     assert collector.execute("SELECT active, listed_to FROM symbols WHERE symbol = 'ZIP.2020'").fetchone() == (False, date(2020, 1, 22))
     codes = {each.symbol: each.code for each in symbols.load_instruments(collector, NOW)}
     assert {code for symbol, code in codes.items() if code != symbol} == set()  # ANZDA was not for ever
+    new_year = datetime(2021, 12, 31, 6, tzinfo=UTC)
+    codes = {each.symbol: each.code for each in symbols.load_instruments(collector, new_year)}
+    assert {symbol: code for symbol, code in codes.items() if code != symbol} == {"ZIP": "Z1P"}
 
 
 def test_lint_says_of_apt_that_it_left_and_of_the_others_that_they_are_not_qualified(universe: Call, capsys: Capture) -> None:

@@ -88,7 +88,7 @@ def test_lint_says_of_apt_what_to_do_and_looks_at_the_list_alone(watched: Call, 
     said = capsys.readouterr().out
     assert result.status is Exit.FINDING
     assert "APT left the market in January 2022, successor SQ2" in said
-    assert f"bin/watchlist remove --symbol APT --name {NAME} && bin/watchlist add --symbol SQ2 --name {NAME} --priority 3" in said
+    assert f"bin/watchlist remove --symbol APT --name {NAME} && bin/watchlist add --symbol SQ2 --name {NAME} --priority 3 --5min" in said
     assert "16 symbols have no con_id yet" in said  # of 18, without BHP, which has one, and APT, which is gone
     watched("watchlist", "remove", "--symbol", "APT", "--name", NAME)
     watched("watchlist", "add", "--symbol", "SQ2", "--name", NAME, "--priority", "3", "--5min")

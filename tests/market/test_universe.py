@@ -10,6 +10,7 @@ import pytest
 
 from scizor.base.paths import ROOT, recordings_directory
 from scizor.market import table, universe
+from scizor.market.calendar import calendar_of
 from scizor.market.universe import Listed
 
 UNIVERSE = ("asx200.csv", "nasdaq100.csv", "etfs.csv")
@@ -31,6 +32,11 @@ def test_the_universe_is_309_symbols_and_a_plain_code_belongs_to_one() -> None:
     assert len(rows) == 309
     assert len({each.symbol for each in rows}) == 309
     assert all(each.as_of for each in rows)
+
+
+def test_every_row_names_the_calendar_of_its_home_exchange() -> None:
+    for each in whole_universe():
+        assert each.calendar == calendar_of(universe.home(each), each.currency), each.symbol
 
 
 def test_every_row_of_the_watchlist_is_in_the_universe() -> None:
@@ -214,6 +220,29 @@ def test_a_plain_symbol_is_never_given_to_another_instrument(wanted: Listed, say
 
 def test_the_code_of_a_suffixed_symbol_is_what_the_exchange_calls_it() -> None:
     assert [universe.code_of(each) for each in ("TLS", "TLS.NASDAQ", "APT.2017", "BRK.B", "BF/A")] == ["TLS", "TLS", "APT", "BRK.B", "BF/A"]
+
+
+def test_a_deferred_code_whose_time_is_over_gives_the_plain_code_back() -> None:
+    lives, _ = universe.read_lives("codes.csv", (ROOT / "etc" / "universe" / "codes.csv").read_bytes())
+    found = {symbol: universe.present(symbol, lives) for symbol in ("ANZ", "TCL", "APT", "ZIP", "MQG", "ZIP.2020", "TLS.NASDAQ")}
+    assert found == {
+        "ANZ": ("ANZ", ""), "TCL": ("TCL", ""), "APT": ("APT", "SQ2"), "ZIP": ("ZIP", ""), "MQG": ("MQG", ""),
+        "ZIP.2020": ("ZIP", ""), "TLS.NASDAQ": ("TLS", ""),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("symbol", "day", "code"),
+    [
+        ("ZIP", "2021-12-31", "Z1P"), ("ZIP", "2022-04-20", "Z1P"), ("ZIP", "2022-04-21", "ZIP"), ("MQG", "2007-11-02", "MBL"),
+        ("MQG", "2007-11-05", "MQG"), ("APT", "2017-06-28", "AFY"), ("APT", "2017-06-29", "APT"), ("APT", "2025-01-15", "APT"),
+        ("TCL", "1999-12-01", "TCL"), ("ANZ", "2025-01-15", "ANZ"), ("ZIP.2020", "2015-01-05", "ZIP"), ("BHP", "2025-01-15", "BHP"),
+        ("TLS.NASDAQ", "2025-01-15", "TLS"), ("ZIP.2020", "2013-01-05", "SKL"),
+    ],
+)  # fmt: skip
+def test_row_48_an_instrument_is_called_by_the_code_of_the_day(symbol: str, day: str, code: str) -> None:
+    lives, _ = universe.read_lives("codes.csv", (ROOT / "etc" / "universe" / "codes.csv").read_bytes())
+    assert universe.code_on(symbol, lives, date.fromisoformat(day)) == code
 
 
 def test_the_two_kinds_of_file_are_told_apart(tmp_path: Path) -> None:

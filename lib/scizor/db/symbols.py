@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from scizor.db.sql import query
 from scizor.market import table
 from scizor.market.lint import Known, reason
 from scizor.market.types import Instrument
-from scizor.market.universe import Life, Listed, code_of, present
+from scizor.market.universe import Life, Listed, code_of, code_on, present
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -23,16 +24,21 @@ def load_instruments(
 ) -> list[Instrument]:
     """The active universe (or just `symbols`), by effective priority: the least of the symbol's and its watch-lists'.
 
-    Instruments that are not collected at present come too, with `refused` saying why. UsageError names a symbol that
-    is not there.
+    Instruments that are not collected at present come too, with `refused` saying why; `code` is what the exchange calls
+    it on the day of `now`. UsageError names a symbol that is not there.
     """
     wanted = sorted({valid(each) for each in symbols}) if symbols is not None else None
     rows = connection.execute(query("instruments"), {"symbols": wanted, "inactive": inactive or wanted is not None}).fetchall()
+    lives = defaultdict(list)
+    for life in load_lives(connection):
+        lives[life.symbol].append(life)
     found = []
     for (symbol_id, symbol, exchange, calendar, currency, con_id, priority, listed_from, listed_to, sec_type, primary_exchange,
          successor, code, refused, refused_until) in rows:  # fmt: skip
         if refused_until is not None and refused_until <= now:
             refused = ""
+        if symbol in lives:
+            code = code_on(symbol, lives[symbol], now.date())
         known = Known(symbol, exchange, calendar, con_id, True, priority, listed_from, listed_to, successor, refused)
         found.append(Instrument(
             symbol_id, symbol, exchange, calendar, currency, con_id, priority, listed_from, listed_to, sec_type,

@@ -43,7 +43,7 @@ def render(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
     """The rows as text (aligned, for people), json (a list of objects) or csv, without a line break at the end.
 
     None is an empty field, in JSON null; dates are 2025-01-15, instants UTC; truth is yes or nothing in text, else
-    true and false.
+    true and false. Text leaves out a column that is empty in every row.
     """
     if form == "json":
         return json.dumps([{name: row.get(name) for name in columns} for row in rows], indent=1, ensure_ascii=False, default=str)
@@ -53,6 +53,7 @@ def render(rows: Sequence[Row], columns: Sequence[str], form: str) -> str:
         writer.writerow(columns)
         writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
         return out.getvalue().rstrip("\n")
+    columns = [name for name in columns if not rows or any(row.get(name) not in (None, "", False) for row in rows)]
     cells = [[_word(row.get(name)) for name in columns] for row in rows]
     widths = [max([len(name), *(len(line[at]) for line in cells)]) for at, name in enumerate(columns)]
     is_number = [all(_is_number(row.get(name)) for row in rows) for name in columns]

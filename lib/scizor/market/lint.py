@@ -93,7 +93,8 @@ def _left_the_market(view: View) -> Iterator[Finding]:
         if known and _is_gone(known, view.today):
             hint = f"bin/watchlist remove --symbol {row.symbol} --name {name}"
             if known.successor and known.successor in view.symbols:
-                hint += f" && bin/watchlist add --symbol {known.successor} --name {name} --priority {row.priority}"
+                more = "".join(f" --{bars}" for bars, wanted in (("1min", row.collect_1min), ("5min", row.collect_5min)) if wanted)
+                hint += f" && bin/watchlist add --symbol {known.successor} --name {name} --priority {row.priority}{more}"
             yield Finding("left-market", row.symbol, name, _left_text(known, view.today), hint)
     watched = {row.symbol for _, row in _watched(view)}
     for known in _judged(view):

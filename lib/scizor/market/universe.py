@@ -163,6 +163,16 @@ def present(symbol: str, lives: Iterable[Life]) -> tuple[str, str]:
     return last.code, last.successor if last.last is not None else ""
 
 
+def code_on(symbol: str, lives: Iterable[Life], today: date) -> str:
+    """What the exchange calls the instrument on that day: Zip was Z1P until April 2022. A deferred-settlement code that
+    trades instead of the plain one does not rename the contract: TCL stays TCL."""
+    mine = [each for each in lives if each.symbol == symbol]
+    if code_of(symbol) == symbol and not any(each.code == symbol for each in mine):
+        return symbol
+    held = [each.code for each in mine if (each.first or date.min) <= today <= (each.last or date.max)]
+    return held[-1] if held else present(symbol, mine)[0]
+
+
 def home(listed: Listed) -> str:
     """The exchange to which its plain code belongs: SMART is nobody's home."""
     return listed.primary_exchange or listed.exchange
