@@ -51,13 +51,14 @@ def recording(path: Path) -> Recording | str:
     name = _NAME.fullmatch(path.name.split(".csv")[0])
     if not name:
         return "the name is not SYMBOL_SIZE as XLV_1min: it may hold more than one feed"
-    times = [_instant(each[0]) for each in head[1:] if _TIME.fullmatch(each[0])]
-    steps = sorted(int((after - before).total_seconds()) for before, after in pairwise(times))
-    if not steps or steps[0] <= 0:
+    times = [at for each in head[1:] if (at := _instant(each[0]))]
+    steps = [(after - before) // timedelta(seconds=1) for before, after in pairwise(times)]
+    step = sorted(steps)[len(steps) // 2] if steps else 0
+    if step <= 0:
         return "not oldest first: its times may be the ends of bars"
-    timeframe = _SIZES.get(steps[len(steps) // 2])
+    timeframe = _SIZES.get(step)
     if timeframe is None or timeframe.value != name[2]:
-        return f"its bars are {steps[len(steps) // 2]} s apart, its name says {name[2]}"
+        return f"its bars are {step} s apart, its name says {name[2]}"
     return Recording(path, name[1], timeframe)
 
 
@@ -181,12 +182,12 @@ class IbCsv:
             if len(texts) != len(COLUMNS):
                 raise ValueError(f"{len(texts)} fields, expected {len(COLUMNS)}: {','.join(COLUMNS)}")
             column = COLUMNS[0]
-            if not _TIME.fullmatch(texts[0]):
+            start = _instant(texts[0])
+            if start is None:
                 raise ValueError(f"{quoted(texts[0])} is not a time as 2026-01-22 09:30:00")
             values: list[float] = []
             for column in COLUMNS[1:]:  # noqa: B007  the last one is what the problem is about
                 values.append(number(texts[len(values) + 1]))
-            start = _instant(texts[0])
         except ValueError as problem:
             self.problems.add(name, at, column, str(problem))
             return None
@@ -216,9 +217,13 @@ def _made(recorded: list[Bar], size: Timeframe, wanted: Timeframe, day: date, no
 
 
 @lru_cache(maxsize=1 << 16)
-def _instant(text: str) -> datetime:
-    """UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=dates.zone(CALENDAR)).astimezone(UTC)
+def _instant(text: str) -> datetime | None:
+    """UTC; None for what is no time in New York."""
+    try:
+        local = datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
+    except ValueError:
+        return None
+    return local and local.replace(tzinfo=dates.zone(CALENDAR)).astimezone(UTC)
 
 
 def _at(bar: Bar) -> datetime:
@@ -233,6 +238,6 @@ def _ends(path: Path) -> tuple[date, date] | None:
     for name, stream in files(path, Problems()):
         for _, block in blocks(stream, name, Problems()):
             rows = [each[:19].decode(errors="replace") for each in block.split(b"\n")]
-            times = [each for each in (*rows[:3], *rows[-4:]) if _TIME.fullmatch(each)]
-            found += [date.fromisoformat(each[:10]) for each in times]
+            times = [at for each in (*rows[:3], *rows[-4:]) if (at := _instant(each))]
+            found += [dates.today(CALENDAR, each) for each in times]
     return (min(found), max(found)) if found else None

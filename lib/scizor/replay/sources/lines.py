@@ -18,9 +18,12 @@ from io import BufferedReader, RawIOBase
 from itertools import islice
 from math import isfinite
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from scizor.market.table import Problem, quoted
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 LINE_BYTES_MAX = 4096
 TOO_LONG = f"the line is longer than {LINE_BYTES_MAX:,} bytes"
@@ -28,6 +31,7 @@ FILE_BYTES_MAX = 1 << 30  # unpacked
 MEMBERS_MAX = 20_000  # of an archive
 _KEPT = 1000
 _BLOCK_BYTES = 1 << 20
+_PACKED_BYTES = 2048  # at a time: the most that it can become is 64 MiB
 _NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII).fullmatch
 
 
@@ -110,13 +114,46 @@ def first_lines(path: Path, count: int) -> list[bytes]:
 
 
 def _unpacked(path: Path, raw: IO[bytes]) -> IO[bytes]:
-    import zstandard
-
     if path.suffix == ".gz":
         return cast("IO[bytes]", gzip.open(raw))
     if path.suffix == ".zst":
-        return BufferedReader(cast("RawIOBase", zstandard.ZstdDecompressor().stream_reader(raw)), 1 << 16)
+        return BufferedReader(_Zst(raw), 1 << 16)
     return raw
+
+
+class _Zst(RawIOBase):
+    """Unpacks one frame after the other. The library's own reader takes a file that is cut short for a whole one, and
+    stops after the first frame."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        import zstandard
+
+        self._make = zstandard.ZstdDecompressor().decompressobj
+        self._raw = raw
+        self._frame = self._make()
+        self._is_within = False
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        target = memoryview(buffer).cast("B")
+        while not self._ready:
+            packed = self._frame.unused_data if self._frame.eof else b""
+            packed = packed or self._raw.read(_PACKED_BYTES)
+            if not packed:
+                if self._is_within:
+                    raise EOFError("the packed file is cut short")
+                return 0
+            if self._frame.eof:
+                self._frame = self._make()
+            self._ready = self._frame.decompress(packed)
+            self._is_within = not self._frame.eof
+        count = min(len(target), len(self._ready))
+        target[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
 
 
 def _read_errors() -> tuple[type[Exception], ...]:
