@@ -1,5 +1,5 @@
 -- The last closes of each symbol, oldest first: what the demo's table draws. Daily bars of the official origin.
-SELECT s.id, array_agg(d.close ORDER BY d.session_date)
+SELECT s.id, array_agg(d.close::numeric ORDER BY d.session_date)
 FROM unnest(%(symbols)s::integer[]) AS s (id)
 CROSS JOIN LATERAL (
     SELECT m.session_date, m.close

@@ -21,6 +21,9 @@ from scizor.base.errors import ScizorError, UnreachableError, UsageError
 from scizor.base.exit import Exit
 from scizor.base.paths import ROOT, private_directory, recordings_directory
 from scizor.db.embedded import embedded
+from scizor.jobs import show
+from scizor.market.calendar import sessions
+from scizor.market.universe import read_watched
 from scizor.run.context import Context, Result
 from scizor.run.servers import free_port, replay_gateway
 
@@ -28,7 +31,15 @@ HOME = ROOT / "var" / "demo"
 FILE = HOME / "scizor.toml"
 WATCHLIST = "asx_professional"
 SEED = 20250115
+INPUT = HOME / "input.json"
 GATEWAY_PORT = 14002
+FRESH = timedelta(hours=12)
+STEPS = (
+    ("migrate",),
+    ("symbols", "import", "etc/universe/asx200.csv", "etc/universe/codes.csv"),
+    ("watchlist", "import", f"etc/watchlists/{WATCHLIST}.csv"),
+    ("collect-daily", "--priority-only"),
+)
 
 
 def run(context: Context) -> Result:
@@ -40,66 +51,63 @@ def run(context: Context) -> Result:
     if context.args.fresh:
         stop()
         shutil.rmtree(HOME, ignore_errors=True)
-    source = _source(context)
-    told = describe(source)
-    print(f"input: {told['label']}")
-    config = configure(date.fromisoformat(str(told["last_session"])))
-    print(f"clock: stands at {config.clock.origin}, when the last session in it has become due")
+    source, kind = _source(context)
+    config = _running(source)
+    if config is None:
+        told = describe(source)
+        print(f"input: {told['label']}")
+        config = configure(date.fromisoformat(str(told["last_session"])), source)
+    print(f"clock: {config.make_clock().now():%Y-%m-%d %H:%M} UTC, when the last session of the input had become due")
     server = embedded(config.make_paths().state)
     with service.use(server.service):
         service.keep(server.service)
         gateway = _gateway(config, source)
-        service.release(gateway)  # one of an earlier demo has an earlier clock
         with service.use(gateway):
             service.keep(gateway)
-            for words in (
-                ["migrate"],
-                ["symbols", "import", "etc/universe/asx200.csv", "etc/universe/codes.csv"],
-                ["watchlist", "import", f"etc/watchlists/{WATCHLIST}.csv"],
-                ["collect-daily", "--priority-only"],
-            ):
+            for words in STEPS:
                 _do(words)
-            from scizor.jobs import show
-
             shown = show.watchlist(config, WATCHLIST)
     print(shown.text)
     seconds = (RunningClock().now() - begun).total_seconds()
-    print(f"\n{shown.summary}, in {seconds:.1f} s. Input: {told['label']}. Try next:\n")
+    print(f"\n{shown.summary}, in {seconds:.1f} s. The input is {kind}. Try next:\n")
     print("    bin/psql -f sql/monitor/coverage.sql      what is there, what is not, and why")
     print("    bin/demo                                  again: nothing is due")
     print("    bin/demo --stop                           end the servers that it started")
-    return Result(status=Exit.PARTIAL if shown.unexplained else Exit.DONE)
+    return Result()
 
 
 def stop() -> str:
     """Ends the servers that the demo keeps. Harmless when there are none."""
     if not FILE.exists():
         return "there is no demo to stop"
-    config = load(FILE)
-    state = config.make_paths().state
-    ended = [name for name, each in (("gateway", replay_gateway(state, ())), ("postgres", embedded(state).service)) if service.release(each)]
+    state = load(FILE).make_paths().state
+    kept = (("the gateway", replay_gateway(state, ())), ("PostgreSQL", embedded(state).service))
+    ended = [name for name, each in kept if service.release(each)]
     return f"ended {' and '.join(ended)}" if ended else "nothing was running"
 
 
 def describe(source: Sequence[str]) -> dict[str, object]:
-    """What the gateway says of its input: label and last session."""
-    done = subprocess.run([ROOT / "bin" / "replay-gateway", "--describe", *source], capture_output=True, text=True, check=False)
+    """What the gateway says of its input: label, and the newest session that the watch-list's shares reach."""
+    codes = [each.symbol for each in read_watched(*_file(f"etc/watchlists/{WATCHLIST}.csv"))[0]]
+    words = [str(ROOT / "bin" / "replay-gateway"), "--describe", "--calendar", "XASX", "--symbols", ",".join(codes), *source]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise UnreachableError(f"the replay gateway cannot read its input: {done.stderr.strip()}")
+        raise UnreachableError(f"the replay gateway cannot play its input: {done.stderr.strip()}", hint="bin/demo --simulated")
     told = json.loads(done.stdout)
     assert isinstance(told, dict)
     return told
 
 
-def configure(last_session: date) -> Config:
-    """Writes var/demo/scizor.toml: replay mode, an embedded database, the gateway's port, the standing clock."""
-    from scizor.market.calendar import sessions
-
+def configure(last_session: date, source: Sequence[str]) -> Config:
+    """Writes var/demo/scizor.toml: replay mode, an embedded database, the gateway's port, and a clock that stands at the
+    moment at which that session becomes due. A gateway of an earlier demo is ended: its clock is another."""
+    if FILE.exists():
+        service.release(replay_gateway(load(FILE).make_paths().state, ()))
     last = sessions("XASX", last_session - timedelta(days=10), last_session)[-1]
     settle = timedelta(minutes=Config().collect.settle_minutes)
     origin = (last.last + settle).strftime("%Y-%m-%dT%H:%M:%SZ")
     started = RunningClock().now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    port = _port()
+    port = free_port(GATEWAY_PORT)
     private_directory(HOME)
     partial = FILE.with_suffix(".partial")
     partial.write_text(
@@ -110,32 +118,39 @@ def configure(last_session: date) -> Config:
         f'[clock]\norigin = "{origin}"\nstarted = "{started}"\n'
     )
     partial.replace(FILE)
+    INPUT.write_text(json.dumps(list(source)))
     return load(FILE)
 
 
-def _port() -> int:
-    """The port of the demo's gateway that runs already, else 14002 or the next that is free."""
-    if FILE.exists():
-        config = load(FILE)
-        if replay_gateway(config.make_paths().state, (), port=config.gateway.port).is_ready():
-            return config.gateway.port
-    return free_port(GATEWAY_PORT)
+def _running(source: Sequence[str]) -> Config | None:
+    """The configuration of a demo that still runs on this input, while its clock has not reached the next session."""
+    if not FILE.exists() or not INPUT.exists() or json.loads(INPUT.read_text()) != list(source):
+        return None
+    config = load(FILE)
+    clock = config.make_clock()
+    is_fresh = clock.origin is not None and clock.now() - clock.origin < FRESH
+    gateway = replay_gateway(config.make_paths().state, (), port=config.gateway.port)
+    return config if is_fresh and gateway.is_ready() else None
 
 
 def _gateway(config: Config, source: Sequence[str]) -> service.Service:
     return replay_gateway(config.make_paths().state, ("--config", str(FILE), *source), port=config.gateway.port)
 
 
-def _source(context: Context) -> list[str]:
-    """The options that name the input: a folder of recordings where there is one, else the seeded market."""
+def _source(context: Context) -> tuple[list[str], str]:
+    """The options that name the input, and what it is: a folder of recordings where there is one, else the seeded market."""
     named = context.args.recordings
     folder = None if context.args.simulated else recordings_directory(named)
     if named and folder is None:
         raise UsageError(f"there is no folder {named}")
-    return ["--recordings", str(folder)] if folder else ["--simulated", str(SEED)]
+    return (["--recordings", str(folder)], "recorded") if folder else (["--simulated", str(SEED)], "simulated")
 
 
-def _do(words: list[str]) -> None:
+def _file(name: str) -> tuple[str, bytes]:
+    return name, (ROOT / name).read_bytes()
+
+
+def _do(words: Sequence[str]) -> None:
     """Runs one of the scripts as a person would, and shows that it does."""
     print(f"$ bin/{' '.join(words)}", flush=True)
     environment = {**os.environ, "SCIZOR_CONFIG": str(FILE)}

@@ -43,7 +43,6 @@ class Line(NamedTuple):
 class Shown(NamedTuple):
     text: str
     summary: str
-    unexplained: int
 
 
 def watchlist(config: Config, name: str) -> Shown:
@@ -51,10 +50,11 @@ def watchlist(config: Config, name: str) -> Shown:
     clock = config.make_clock()
     with database_server(config) as server, connect(server, application="show", clock=clock) as connection:
         lines = read(connection, name, clock.now(), config)
+        row = connection.execute(query("last_run"), {"job": "collect-daily", "scope": "priority"}).fetchone()
     missing = sum(line.missing for line in lines)
     stored = sum(line.stored for line in lines)
     summary = f"{len(lines)} symbols, {stored:,} sessions stored, {missing} missing without a reason"
-    return Shown(table(lines), summary, missing)
+    return Shown(table(lines), f"nothing was due; {summary}" if row and row[0] == "nothing-due" else summary)
 
 
 def read(connection: Connection, name: str, now: datetime, config: Config) -> list[Line]:
@@ -90,7 +90,7 @@ def _line(each: Instrument, tier: int, coverage: Coverage | None, due: Sequence[
     if each.refused:
         words.append(each.refused)
     return Line(
-        each.symbol, tier, len(states) - before, sum(state is COMPLETE or state == COMPLETE for state in states),
+        each.symbol, tier, len(states) - before, sum(state == COMPLETE for state in states),
         sum((reasons - explained).values()), ", ".join(words),
     )  # fmt: skip
 
