@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import stat
 import tomllib
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 
 from scizor.base.clock import RunningClock
 from scizor.base.errors import ConfigurationError
+from scizor.base.masking import mask
 from scizor.base.paths import ROOT, Paths
 
 T = TypeVar("T")
@@ -153,7 +155,7 @@ def load(file: Path) -> Config:
         raise ConfigurationError(f"cannot read {file}: {problem}") from None
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+    except (ValueError, RecursionError) as problem:  # TOMLDecodeError; a number of 5,000 digits; a table of 1,000 levels
         raise ConfigurationError(f"{file} is not TOML: {problem}") from None
     problems: list[str] = []
     config = _section(Config, table, "", text.splitlines(), problems)
@@ -184,7 +186,8 @@ def _section(kind: type[T], table: dict[str, Any], prefix: str, lines: list[str]
         else:
             problem = _problem(known[name], types[name], value)
             if problem:
-                problems.append(f"{where}: {prefix}{name} {problem}")
+                problems.append(mask(f"{where}: {prefix}{name} {problem}"))
+                continue
             values[name] = float(value) if types[name] is float and isinstance(value, int) else value
     return kind(**values) if len(problems) == before else None
 
@@ -194,6 +197,8 @@ def _problem(key: Field[Any], kind: type, value: object) -> str:
     accepted = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         return f"must be {_NAMES[kind]}, not {value!r}"
+    if isinstance(value, str) and not value.isprintable():
+        return "must hold no control characters"
     choices, low, high = key.metadata["choices"], key.metadata["low"], key.metadata["high"]
     if choices and value not in choices:
         return f"must be one of {', '.join(choices)}, not {value!r}"
@@ -215,6 +220,8 @@ def _contradictions(config: Config) -> list[str]:
     for name in ("origin", "started"):
         if getattr(clock, name) and not _is_instant(getattr(clock, name)):
             found.append(f"clock.{name} must look like 2025-01-15T06:00:00Z")
+    if clock.speed != 1.0 and not clock.origin:
+        found.append("clock.speed needs clock.origin and clock.started")
     if config.mode != "replay" and (clock.origin or clock.speed != 1.0):
         found.append("an accelerated [clock] belongs to mode = \"replay\" only")
     return found
@@ -251,12 +258,20 @@ def secret(file: str) -> str | None:
         return None
     path = _below_root(file)
     try:
-        mode = path.stat().st_mode & 0o777
+        status = path.stat()
+        mode = status.st_mode & 0o777
+        if not stat.S_ISREG(status.st_mode):  # a pipe would keep a job waiting for ever
+            raise ConfigurationError(f"the secret file {path} is no file")
         if mode & 0o077:
             raise ConfigurationError(f"permissions {mode:04o} on {path} must be 0400", hint=f"chmod 0400 {path}")
-        return path.read_text(encoding="utf-8").strip()
+        found = path.read_text(encoding="utf-8").strip()
     except OSError as problem:
         raise ConfigurationError(f"cannot read the secret file {path}: {problem.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"the secret file {path} holds no UTF-8 text") from None
+    if not found:
+        raise ConfigurationError(f"the secret file {path} is empty")
+    return found
 
 
 def _below_root(path: str) -> Path:
