@@ -62,7 +62,7 @@ def test_a_history_a_day_file_and_an_archive_of_them_are_told_by_their_lines(tmp
         },
     )
     assert source.codes() == ["AAA", "BBB", "CCC"] and source.problems.count == 0
-    assert source.label == "recorded: 3 ASX codes, daily, 2021-12-29..2021-12-31"
+    assert source.label == "recorded: 2 ASX codes and 2 day files, daily, 2021-12-29..2021-12-31"
     assert served(source, "AAA") == [
         Bar(date(2021, 12, 29), 1, 1, 1, 1, 5),
         Bar(date(2021, 12, 30), 1, 2, 0.5, 1.5, 100),

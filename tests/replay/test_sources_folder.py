@@ -62,6 +62,7 @@ def test_with_a_seed_everything_else_is_simulated_and_said_to_be(tmp_path: Path)
     assert count(source, row(source, "BBB", "ASX")) > 1000
     later = source.contracts(Pattern(symbol="AAA", exchange="ASX"), date(2025, 1, 2))
     assert later == [], "the recording does not know it yet, and its silence counts"
+    assert source.contracts(Pattern(con_id=row(source, "AAA", "ASX")), date(2025, 1, 2)) == [], "by its number too"
     assert source.last_session() == date(2026, 1, 22), "recorded"
 
 

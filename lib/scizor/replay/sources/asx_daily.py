@@ -77,11 +77,13 @@ class AsxDaily:
         return f"recorded: {self.describe()}"
 
     def describe(self) -> str:
-        """How many codes, from when to when, in words."""
+        """How many codes have a history, how many day files there are, from when to when, in words."""
         ends = [each for file in self._files for each in (file.first, file.last) if each]
         if not ends:
             return f"no {EXCHANGE} codes"
-        return f"{len(self._codes)} {EXCHANGE} codes, daily, {_date(min(ends))}..{_date(max(ends))}"
+        days = len({place >> 32 for place, _ in self._blocks})
+        said = f"{len(self._runs or self._codes)} {EXCHANGE} codes" + (f" and {days} day files" if days else "")
+        return f"{said}, daily, {_date(min(ends))}..{_date(max(ends))}"
 
     def codes(self) -> list[str]:
         return sorted(self._codes)

@@ -68,10 +68,9 @@ class Simulated:
                 if pattern.currency in ("", currency) and said <= {exchange}
             ]
             holders = [(each, symbol) for each in places if (symbol := self._master.holder(each, code, today))]
-            holders = [each for each in holders if (each[0], code) not in self._without]
             holders.sort(key=lambda each: each not in self._master.listed and each not in self._master.of_symbol)
-            rows = [self._row(*each, today, code) for each in holders[:1] if self._is_plausible(*each)]
-        return [each for each in rows if each is not None]
+            rows = [self._row(*each, today, code) for each in holders if self._is_plausible(*each)]
+        return [each for each in rows if each is not None][:1]
 
     def bars(
         self, con_id: int, timeframe: Timeframe, kind: Kind, regular_hours: bool, first: date, last: date, now: datetime
@@ -127,6 +126,8 @@ class Simulated:
     def _row(self, exchange: str, symbol: str, today: date, code: str = "") -> ContractRow | None:
         code = code or self._master.code_on(exchange, symbol, today) or ""
         if not code or self._master.holder(exchange, code, today) != symbol or today < FIRST:
+            return None
+        if (exchange, code) in self._without:
             return None
         currency, calendar = EXCHANGES.get(exchange, ("USD", "XNYS"))
         return self._master.row(exchange, symbol, code, currency, calendar)
