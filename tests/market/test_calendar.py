@@ -138,10 +138,9 @@ def test_new_york_closes_at_13_00_on_its_half_days() -> None:
 @pytest.mark.parametrize("zone", ZONES)
 def test_I8_sessions_do_not_depend_on_the_zone_of_the_host(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every XASX session 2006 to 2027: 44 changes of daylight saving, all half days, recounted from local time alone."""
-    from scizor.market.calendar import _bounds, _library
+    from scizor.market.calendar import _library
 
     _library.cache_clear()
-    _bounds.cache_clear()
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
@@ -166,6 +165,7 @@ def test_row_08_both_half_days_of_2025_are_half_days() -> None:
 
 def test_row_11_a_year_that_the_calendar_lacks_is_a_configuration_error_and_is_announced_180_days_before() -> None:
     assert ends("XASX") == date(2027, 12, 31)
+    assert ends("XSES") == date(2026, 12, 31)
     with pytest.raises(ConfigurationError, match="the calendar XASX ends 2027-12-31") as caught:
         sessions("XASX", date(2028, 1, 1), date(2028, 1, 31))
     assert caught.value.exit == 78
@@ -211,10 +211,14 @@ def test_exchanges_have_calendars_and_smart_asks_for_the_primary_exchange() -> N
         sessions("XXXX", date(2025, 1, 1), date(2025, 1, 2))
 
 
-def test_every_calendar_that_an_exchange_maps_to_exists() -> None:
-    from exchange_calendars import get_calendar_names
+def test_every_calendar_that_an_exchange_maps_to_exists_and_its_bounds_are_the_librarys() -> None:
+    from scizor.market.calendar import FIRST, _build
 
-    assert {*exchanges.CALENDARS.values(), *exchanges.CALENDAR_OF_CURRENCY.values()} <= set(get_calendar_names())
+    for calendar in sorted({*exchanges.CALENDARS.values(), *exchanges.CALENDAR_OF_CURRENCY.values()}):
+        library = _build(calendar, date(2024, 1, 1), date(2024, 12, 31))
+        begins, stops = library.bound_min(), library.bound_max()
+        assert exchanges.LIBRARY_BEGINS.get(calendar, FIRST) == max(FIRST, begins.date() if begins is not None else FIRST)
+        assert ends(calendar) == min(exchanges.KNOWN_TO, stops.date() if stops is not None else exchanges.KNOWN_TO)
 
 
 @pytest.mark.parametrize("calendar", ["XHKG", "XLON"])

@@ -17,7 +17,7 @@ from scizor.base.config import CollectConfig
 from scizor.base.errors import UsageError
 from scizor.market.calendar import sessions
 from scizor.market.coverage import after, dates_of
-from scizor.market.due import SPLIT_SESSIONS, due_at, parse_date, windows
+from scizor.market.due import SPLIT_SESSIONS, due_at, latest_today, parse_date, windows
 from scizor.market.types import (
     Bar,
     Coverage,
@@ -167,6 +167,13 @@ def test_row_07_both_spellings_of_a_date_are_read_and_a_holiday_is_no_mistake() 
     assert parse_date("2025-12-25", today) == date(2025, 12, 25)
     assert parse_date("2025-01-18", today) == date(2025, 1, 18)
     assert parse_date("2026-01-15", today) == today
+
+
+def test_row_07_the_morning_of_an_exchange_that_is_ahead_of_utc_is_not_the_future() -> None:
+    morning = datetime(2025, 1, 14, 22, 30, tzinfo=UTC)  # 09:30 on the 15th in Sydney
+    assert parse_date("2025-01-15", latest_today(morning)) == date(2025, 1, 15)
+    with pytest.raises(UsageError, match="lies in the future"):
+        parse_date("2025-01-16", latest_today(morning))
 
 
 def run_once(coverage: Coverage, now: datetime, terms: CollectConfig = TERMS, fail: Collection[date] = ()) -> tuple[Coverage, list[Window]]:

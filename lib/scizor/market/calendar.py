@@ -24,6 +24,8 @@ from scizor.market.exchanges import (
     CALENDARS,
     HOURS,
     KNOWN_TO,
+    LIBRARY_BEGINS,
+    LIBRARY_ENDS,
     OVERRIDES,
     ZONES,
     Change,
@@ -89,8 +91,7 @@ def sessions(
 
 def ends(calendar: str, known_to: date = KNOWN_TO) -> date:
     """The last date for which the calendar can be believed."""
-    _, high = _bounds(calendar)
-    return min(high, known_to) if high else known_to
+    return min(LIBRARY_ENDS.get(calendar, known_to), known_to)
 
 
 def warning(calendar: str, today: date, end: date | None = None) -> str | None:
@@ -181,8 +182,7 @@ def _library(calendar: str, start: date, end: date) -> tuple[Session, ...]:
     Its opens and closes hold (they know the odd days of a century), except where our table has a closing auction after
     the close: there the library mixes both, and our hours hold.
     """
-    low, _ = _bounds(calendar)
-    library = _build(calendar, max(start, low or start), end)
+    library = _build(calendar, max(start, LIBRARY_BEGINS.get(calendar, start)), end)
     early = {each.date() for each in library.early_closes}
     days = [each.date() for each in library.sessions]
     eras = HOURS.get(calendar, ())
@@ -193,14 +193,6 @@ def _library(calendar: str, start: date, end: date) -> tuple[Session, ...]:
         Session(calendar, day, opened.astimezone(UTC), shut.astimezone(UTC), shut.astimezone(UTC), day in early)
         for day, opened, shut in zip(days, opens, closes, strict=True)
     )
-
-
-@lru_cache(maxsize=32)
-def _bounds(calendar: str) -> tuple[date | None, date | None]:
-    """Some calendars (lunar ones) begin and end by themselves. A small build tells; the default one asks the machine's clock."""
-    library = _build(calendar, date(2020, 1, 1), date(2020, 12, 31))
-    low, high = library.bound_min(), library.bound_max()
-    return (low.date() if low is not None else None, high.date() if high is not None else None)
 
 
 def _build(calendar: str, start: date, end: date) -> Any:

@@ -76,7 +76,7 @@ def fold(coverage: Coverage, states: Sequence[State], dates: Sequence[date]) -> 
     ranges: list[tuple[date, date, State]] = []
     start = 0
     for state, group in groupby(states):
-        end = start + sum(1 for _ in group)
+        end = start + len(list(group))
         if state is not None:
             ranges.append((dates[start], dates[end - 1], state))
         start = end
@@ -121,9 +121,8 @@ def confirmed(coverage: Coverage, window: Window, outcome: Outcome, sessions: Se
     has been answered empty before, 12 hours ago or more. Anything else comes back as it is."""
     if outcome.kind is not OutcomeKind.EMPTY_UNCONFIRMED or outcome.asked_at is None:
         return outcome
-    dates = dates_of(sessions)
-    low, high = _asked(window, sessions, dates, outcome.asked_at)
-    states = [each for each in unfold(coverage, dates)[low:high] if each is not COMPLETE]
+    low, high = _asked(window, sessions, outcome.asked_at)
+    states = [each for each in unfold(coverage, dates_of(sessions[low:high])) if each is not COMPLETE]
     if states and all(_is_settled(each, outcome.asked_at) for each in states):
         return replace(outcome, kind=OutcomeKind.EMPTY_CONFIRMED)
     return outcome
@@ -138,28 +137,44 @@ def after(
     quarantined: Collection[date],
     now: datetime,
 ) -> Coverage:
-    """What is known after one request. sessions: the calendar's, all that the coverage speaks of, oldest first.
+    """What is known after one request. sessions: the calendar's, oldest first, from the window to the newest that is over.
 
     present: session dates of the window whose bars the table now holds. quarantined: those whose bar was refused.
     now: when the answer was stored; the request's own asked_at decides what was finished when it was made.
     """
     asked_at = outcome.asked_at or now
-    dates = dates_of(sessions)
-    low, high = _asked(window, sessions, dates, asked_at)
-    if low >= high:
+    begin, end = _asked(window, sessions, asked_at)
+    if begin >= end:
         return coverage
+    refetched_to = _refetched(coverage, sessions, begin, end, asked_at) if outcome.kind in _ANSWERS else coverage.refetched_to
+    first = sessions[begin].session_date
+    is_misled = any(each.why is Why.NOT_LISTED and (each.last or each.session_date) > first for each in coverage.incomplete)
+    left = max(begin - 1, 0)  # a neighbour on each side, so that ranges join; the rest of the calendar is left alone
+    part = sessions[left : len(sessions) if is_misled else end + 1]
+    low, high = begin - left, end - left
+    dates = dates_of(part)
     states = unfold(coverage, dates)
-    if outcome.kind not in _ANSWERS:
+    if outcome.kind in _ANSWERS:
+        _answered(coverage, states, low, high, part, dates, window.instrument, outcome, asked_at, set(present), set(quarantined), now)
+    else:
         _mark_failed(states, low, high, _why(outcome), now, outcome.is_permanent)
-        return fold(coverage, states, dates)
-    _complete(states, low, high, dates, set(present))
-    seen = [place for place in range(low, high) if states[place] is COMPLETE or dates[place] in set(quarantined)]
-    listed, delisted = _life(window.instrument, dates)
-    began = coverage.spans and coverage.spans[0].first < dates[low]
-    if not began and window.instrument.listed_from is None and outcome.kind is not OutcomeKind.EMPTY_UNCONFIRMED:
-        listed = max(listed, seen[0] if seen else high)
+    return replace(fold(coverage, states, dates), refetched_to=refetched_to)
+
+
+def _answered(
+    coverage: Coverage, states: list[State], low: int, high: int, sessions: Sequence[Session], dates: Sequence[date],
+    instrument: Instrument, outcome: Outcome, asked_at: datetime, present: set[date], refused: set[date], now: datetime,
+) -> None:  # fmt: skip
+    """An answer was had, if only an empty one."""
+    states[low:high] = [
+        COMPLETE if each in present else state for each, state in zip(dates[low:high], states[low:high], strict=True)
+    ]
+    seen = next((place for place in range(low, high) if states[place] is COMPLETE or dates[place] in refused), None)
+    listed, delisted = _life(instrument, dates)
+    began = bool(coverage.spans) and coverage.spans[0].first < dates[low]
+    if not began and instrument.listed_from is None and outcome.kind is not OutcomeKind.EMPTY_UNCONFIRMED:
+        listed = high if seen is None else seen
     is_evidence = outcome.kind is OutcomeKind.OK or (outcome.kind is OutcomeKind.EMPTY_CONFIRMED and bool(coverage.spans))
-    refused = set(quarantined)
     for place in range(low, high):
         state = states[place]
         if state is COMPLETE:
@@ -170,9 +185,8 @@ def after(
             states[place] = Mark(Why.NOT_LISTED)
         elif not (isinstance(state, Mark) and state.why in (Why.NO_TRADE, Why.CLOSED)):
             states[place] = _absent(state, sessions[place], asked_at, is_evidence)
-    if seen:
-        _forget_not_listed(states, seen[0] + 1, delisted)
-    return replace(fold(coverage, states, dates), refetched_to=_refetched(coverage, sessions, dates, low, high, asked_at))
+    if seen is not None:
+        _forget_not_listed(states, seen + 1, delisted)
 
 
 def count(coverage: Coverage, instrument: Instrument, sessions: Sequence[Session]) -> Counts:
@@ -205,12 +219,17 @@ _ANSWERS = (OutcomeKind.OK, OutcomeKind.EMPTY_CONFIRMED, OutcomeKind.EMPTY_UNCON
 _OUTAGE_CODES = (502, 504, 1100, 1300, 2110)  # IB: cannot connect, not connected, connectivity lost, port moved, link broken
 
 
-def _asked(window: Window, sessions: Sequence[Session], dates: Sequence[date], asked_at: datetime) -> tuple[int, int]:
+def _asked(window: Window, sessions: Sequence[Session], asked_at: datetime) -> tuple[int, int]:
     """The places [low, high) of the window's sessions that were over when the request was made."""
-    low, high = bisect_left(dates, window.first), bisect_right(dates, window.last)
+    low = bisect_left(sessions, window.first, key=_date)
+    high = bisect_right(sessions, window.last, key=_date)
     while high > low and sessions[high - 1].last > asked_at:
         high -= 1
     return low, high
+
+
+def _date(session: Session) -> date:
+    return session.session_date
 
 
 def _life(instrument: Instrument, dates: Sequence[date]) -> tuple[int, int]:
@@ -218,12 +237,6 @@ def _life(instrument: Instrument, dates: Sequence[date]) -> tuple[int, int]:
     listed = bisect_left(dates, instrument.listed_from) if instrument.listed_from else 0
     delisted = bisect_right(dates, instrument.listed_to) if instrument.listed_to else len(dates)
     return listed, delisted
-
-
-def _complete(states: list[State], low: int, high: int, dates: Sequence[date], present: set[date]) -> None:
-    states[low:high] = [
-        COMPLETE if each in present else state for each, state in zip(dates[low:high], states[low:high], strict=True)
-    ]
 
 
 def _mark_failed(states: list[State], low: int, high: int, why: Why, now: datetime, permanent: bool) -> None:
@@ -285,15 +298,15 @@ def _why(outcome: Outcome) -> Why:
     return Why.DEFERRED
 
 
-def _refetched(
-    coverage: Coverage, sessions: Sequence[Session], dates: Sequence[date], low: int, high: int, asked_at: datetime
-) -> date | None:
+def _refetched(coverage: Coverage, sessions: Sequence[Session], low: int, high: int, asked_at: datetime) -> date | None:
     """Up to where sessions have been fetched after their successor was over: by then a vendor has corrected them.
 
     Moves only over sessions that this request asked for, so that none is skipped.
     """
     before = coverage.refetched_to
-    if before is not None and bisect_right(dates, before) < low and any(last > before for _, last in coverage.spans if last < dates[low]):
-        return before
+    if before is not None:
+        skipped = sessions[bisect_right(sessions, before, key=_date) : low]
+        if COMPLETE in unfold(coverage, dates_of(skipped)):
+            return before
     end = high if high < len(sessions) and sessions[high].last <= asked_at else high - 1
-    return max(filter(None, (before, dates[end - 1] if end > low else None)), default=None)
+    return max(filter(None, (before, sessions[end - 1].session_date if end > low else None)), default=None)

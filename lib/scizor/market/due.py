@@ -37,8 +37,14 @@ class Terms(Protocol):
     def refetch_sessions(self) -> int: ...
 
 
+def latest_today(now: datetime) -> date:
+    """The date that it is where it is latest (UTC+14): nobody's today lies after it. In Sydney it is tomorrow's UTC all morning."""
+    return (now + timedelta(hours=14)).date()
+
+
 def parse_date(text: str, today: date) -> date:
-    """2025-01-15 or 20250115. today: of the exchange. UsageError for anything else, for the future and for before 1970.
+    """2025-01-15 or 20250115. today: of the exchange, or latest_today(now). UsageError for anything else, for the future and
+    for before 1970.
 
     Whether the day is a session is not asked here: a holiday is no mistake (calendar.closed tells).
     """

@@ -20,6 +20,10 @@ from typing import NamedTuple
 LIBRARY_RELEASE = "4.13.2"
 KNOWN_TO = date(2027, 12, 31)
 
+#: Calendars that begin later or end earlier than that by themselves (lunar holidays, lists of the exchange's own).
+LIBRARY_BEGINS = {"XBOM": date(1997, 1, 1), "XTKS": date(1997, 1, 1)}
+LIBRARY_ENDS = {"XBOM": date(2026, 12, 31), "XSES": date(2026, 12, 31)}
+
 #: IB's exchange names -> calendars of exchange_calendars. One calendar may serve several venues of one country.
 CALENDARS = {
     "ASX": "XASX", "ASXCEN": "XASX", "CHIXAU": "XASX",
