@@ -7,6 +7,8 @@ import io
 import json
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -174,8 +176,9 @@ def test_set_changes_once_and_says_when_nothing_changes(universe: Call) -> None:
         universe("symbols", "set", "QQQ")
 
 
-def test_the_script_itself_runs_from_cron_s_bare_environment(config: Config, database_config: object, tmp_path: Path) -> None:
-    """The real process, env -i, in /: import, then the same again, then lint, each with its exit status."""
+@pytest.fixture
+def person(config: Config, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Starts real scripts from cron's bare environment: env -i, in /, with a configuration file of his own."""
     file = tmp_path / "scizor.toml"
     where = config.database
     file.write_text(
@@ -183,16 +186,49 @@ def test_the_script_itself_runs_from_cron_s_bare_environment(config: Config, dat
         f'[paths]\nstate = "{tmp_path / "state"}"\nlogs = "{tmp_path / "logs"}"\n'
     )
 
-    def run(*argv: object) -> subprocess.CompletedProcess[str]:
+    def run(name: str, *argv: object, more: str = "") -> subprocess.CompletedProcess[str]:
+        if more:
+            file.write_text(file.read_text() + more)
         return subprocess.run(
-            [ROOT / "bin" / "symbols", *map(str, argv)], cwd="/", env={"PATH": os.defpath, "SCIZOR_CONFIG": str(file)},
+            [ROOT / "bin" / name, *map(str, argv)], cwd="/", env={"PATH": os.defpath, "SCIZOR_CONFIG": str(file)},
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
-    first = run("import", *FILES)
+    return run
+
+
+Person = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_the_script_itself_imports_twice_and_lints_in_cron_s_environment(person: Person) -> None:
+    first = person("symbols", "import", *FILES)
     assert (first.returncode, first.stderr) == (0, "")
     assert "309 symbols added" in first.stdout
-    assert "nothing changes" in run("import", *FILES).stdout
-    found = run("lint")
+    assert "nothing changes" in person("symbols", "import", *FILES).stdout
+    found = person("symbols", "lint")
     assert found.returncode == 4
     assert "APT left the market in January 2022, successor SQ2" in found.stdout
+
+
+def test_the_script_itself_qualifies_everybody_at_the_replay_gateway(person: Person, tmp_path: Path, collector: psycopg.Connection) -> None:
+    """Its clock stands in 2021: APT is listed, Zip is Z1P, and SQ2 is not there yet, which is said by name."""
+    assert person("symbols", "import", *FILES).returncode == 0
+    ready = tmp_path / "ready"
+    clock = ["--clock-origin", "2021-12-30T03:00:00Z", "--clock-started", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "--clock-speed", "20"]
+    with subprocess.Popen([ROOT / "bin" / "replay-gateway", "--simulated", "7", "--port", "0", "--ready-file", ready, *clock]) as gateway:
+        try:
+            for _ in range(300):
+                if not ready.exists():
+                    time.sleep(0.1)
+            port = json.loads(ready.read_text())["port"]
+            settings = f'[gateway]\nport = {port}\n[clock]\norigin = "2021-12-30T03:00:00Z"\nstarted = "{clock[3]}"\nspeed = 20\n'
+            done = person("symbols", "qualify", more=settings)
+        finally:
+            gateway.terminate()
+    assert done.returncode == 3, done.stderr
+    assert "308 contracts qualified, 1 refused" in done.stderr
+    assert "SQ2: 200:" in done.stderr
+    states = {each.symbol: (each.con_id, each.code) for each in symbols.load_instruments(collector, datetime(2021, 12, 30, tzinfo=UTC))}
+    assert states["ZIP"][0] and states["ZIP"][1] == "Z1P"
+    assert states["BHP"][0] == 4036812
+    assert states["SQ2"][0] is None

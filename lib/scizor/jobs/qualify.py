@@ -113,7 +113,8 @@ def _failed(context: Context, instrument: Instrument, answer: Outcome, tally: Ta
 
 def result_of(tally: Tally) -> Result:
     """0 when all were qualified, else 3: the rest is stored."""
-    counts = {"targets": tally.qualified + len(tally.refused) + len(tally.failed) + tally.unasked, "ok": tally.qualified}
+    missed = len(tally.refused) + len(tally.failed) + tally.unasked
+    counts = {"targets": tally.qualified + missed, "succeeded": tally.qualified, "failed": missed}
     parts = [
         f"{tally.qualified} contracts qualified",
         f"{len(tally.refused)} refused, not asked again for a week" if tally.refused else "",
@@ -121,7 +122,7 @@ def result_of(tally: Tally) -> Result:
         f"{tally.unasked} not asked" if tally.unasked else "",
     ]
     text = ", ".join(each for each in parts if each)
-    if tally.refused or tally.failed or tally.unasked:
+    if missed:
         hint = "bin/symbols lint says what to do about the refused ones" if tally.refused else "run it again"
         return Result(text, Exit.PARTIAL, tally.refused + tally.failed, hint=hint, counts=counts)
     return tell(text)
