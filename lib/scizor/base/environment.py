@@ -43,7 +43,10 @@ def is_whole(home: Path, lock_file: Path) -> bool:
     if not mark.is_file() or mark.read_bytes() != lock_file.read_bytes():
         return False
     python = home / "bin" / "python"
-    return subprocess.run([python, "-I", "-c", ""], check=False, capture_output=True).returncode == 0
+    try:
+        return subprocess.run([python, "-I", "-c", ""], check=False, capture_output=True).returncode == 0
+    except OSError:  # after an upgrade of the system it is a dangling link
+        return False
 
 
 def build(root: Path, home: Path, lock_file: Path) -> int:
@@ -52,13 +55,14 @@ def build(root: Path, home: Path, lock_file: Path) -> int:
         print(f"scizor: the environment needs 0.7 GB, {root} has {free / 1e9:.1f} GB free", file=sys.stderr)
         return NO_SPACE
     print(f"scizor: making the environment in {home} (about a minute, once)", file=sys.stderr)
+    (home / "requirements.lock").unlink(missing_ok=True)  # killed while it clears, it must not look whole
     venv.EnvBuilder(clear=True, with_pip=True, symlinks=True).create(home)
     command: list[str | Path] = [
         home / "bin" / "python", "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check", "--no-input",
         "--require-hashes", "--only-binary", ":all:", "--no-deps", "--requirement", lock_file,
     ]  # fmt: skip
     # Whoever calls pip from a shell with PYTHONPATH or a target directory set would install elsewhere.
-    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_USER")}
+    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER")}
     if subprocess.run(command, env=clean, cwd=root, check=False).returncode != 0:
         print("scizor: pip could not install the packages. HINT: is the package registry reachable? "
               "Run bin/setup again; what is there is kept in pip's cache", file=sys.stderr)  # fmt: skip
