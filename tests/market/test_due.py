@@ -66,6 +66,12 @@ def test_the_first_load_is_one_request_of_twenty_years() -> None:
     assert asked(None, instrument=BHP._replace(listed_from=date(2018, 11, 21))) == [("2018-11-21", "2025-01-15")]
 
 
+def test_a_watch_list_may_reach_back_less_far_or_further() -> None:
+    assert asked(None, instrument=BHP._replace(daily_years=1)) == [("2024-01-15", "2025-01-15")]
+    assert asked(None, instrument=BHP._replace(daily_years=21)) == [("2004-01-15", "2025-01-15")]
+    assert asked(None, datetime(2024, 2, 29, 9, 0, tzinfo=UTC), BHP._replace(daily_years=1)) == [("2023-02-28", "2024-02-29")]
+
+
 def test_a_session_is_due_45_minutes_after_its_closing_auction_and_not_a_second_before() -> None:
     session = XASX[place("2025-01-15")]
     assert due_at(session, TERMS.settle_minutes) == datetime(2025, 1, 15, 5, 57, tzinfo=UTC)

@@ -92,12 +92,13 @@ def windows(
     give no windows.
     """
     origin = origin or Origin()
-    axes = {name: _axis(each, now, terms) for name, each in sessions.items()}
+    calendars = {name: _due_dates(each, now, terms) for name, each in sessions.items()}
     found: list[tuple[bool, Window]] = []
     for instrument in instruments:
-        axis = axes.get(instrument.calendar)
-        if instrument.refused or axis is None or not axis.dates:
+        dates = calendars.get(instrument.calendar)
+        if instrument.refused or not dates:
             continue
+        axis = _Axis(dates, bisect_left(dates, _years_before(now.date(), instrument.daily_years or terms.daily_years)))
         coverage = coverages.get(instrument.symbol_id)
         states = unfold(coverage, axis.dates) if coverage else [None] * len(axis.dates)
         wanted = _wanted(states, axis, instrument, now, only, retry_failed)
@@ -116,17 +117,19 @@ def windows(
 
 
 class _Axis(NamedTuple):
-    """A calendar's session dates that are due by now, and the place at which the horizon begins."""
+    """A calendar's session dates that are due by now, and the place at which the instrument's horizon begins."""
 
     dates: list[date]
     horizon: int
 
 
-def _axis(sessions: Sequence[Session], now: datetime, terms: Terms) -> _Axis:
+def _due_dates(sessions: Sequence[Session], now: datetime, terms: Terms) -> list[date]:
     settled = now - timedelta(minutes=terms.settle_minutes)
-    due = bisect_right(sessions, settled, key=lambda each: each.last)
-    dates = dates_of(sessions[:due])
-    return _Axis(dates, bisect_left(dates, horizon(now, terms.daily_years)))
+    return dates_of(sessions[: bisect_right(sessions, settled, key=lambda each: each.last)])
+
+
+def _years_before(day: date, years: int) -> date:
+    return date(day.year - years, day.month, min(day.day, 28))
 
 
 def _wanted(

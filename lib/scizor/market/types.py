@@ -108,6 +108,7 @@ class Instrument(NamedTuple):
     successor: str | None = None
     code: str = ""
     refused: str = ""  # why it is not collected at present ("left the market in January 2022, successor SQ2")
+    daily_years: int | None = None  # horizon of its daily bars, the longest of its watch-lists'; None: as configured
 
 
 class Why(StrEnum):
