@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
@@ -142,17 +141,11 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """After what was written has left."""
-        if self._transport and not self._out:
-            self._transport.close()
-        elif self._transport:
+        if self._transport and self._pump:
             transport = self._transport
-            self.after_drain(transport.close)
-
-    def after_drain(self, then: Callable[[], None]) -> None:
-        if self._pump:
-            self._pump.add_done_callback(lambda _: then())
-        else:
-            then()
+            self._pump.add_done_callback(lambda _: transport.close())
+        elif self._transport:
+            self._transport.close()
 
     def abort(self) -> None:
         if self._transport:

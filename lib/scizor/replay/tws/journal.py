@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-KEPT = 1_000_000  # newest entries in memory
+KEPT = 100_000  # newest entries in memory, about 100 MB; the file keeps all
 
 
 @dataclass(slots=True)

@@ -44,8 +44,8 @@ async def serve(options: GatewayOptions, source: Source, clock: Clock) -> AsyncI
 
 
 class Gateway:
-    """violations: how often each rule was broken where it holds: window, burst, identical, open, messages, client-id, order,
-    unreadable. observed: the same three historical rules as if they held for every historical request."""
+    """violations: how often each rule was broken where it holds: window, burst, identical, open, messages, client-id,
+    request-id, order, unreadable. observed: the same three historical rules as if they held for every historical request."""
 
     def __init__(self, options: GatewayOptions, source: Source, clock: Clock) -> None:
         self.options = options
