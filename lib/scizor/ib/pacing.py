@@ -188,28 +188,25 @@ def utilisation(history: Sequence[PacingRequest], now: datetime, limits: Limits)
     sent = [each for each in history if each.key != COOL_DOWN]
     jobs = PacingClass.DAILY
     used = sum(weight for _, _, weight in counted(sent, jobs, now, limits))
-    recent = sum(1 for each in sent if _within(each.reserved_at, now, limits.message_seconds))
+    since = now - timedelta(seconds=limits.message_seconds)
+    recent = sum(each.reserved_at is not None and each.reserved_at > since for each in sent)
     return Utilisation(
         used / limits.share(jobs), sum(each.is_open for each in sent) / limits.open_max, recent / limits.messages_max
     )
-
-
-def _within(instant: datetime | None, now: datetime, seconds: float) -> bool:
-    """Whether an instant still counts in a window of that length which ends now; unknown counts as now."""
-    return instant is None or instant > now - timedelta(seconds=seconds)
 
 
 def counted(
     sent: Iterable[PacingRequest], pacing_class: PacingClass, now: datetime, limits: Limits
 ) -> list[tuple[datetime, int, int]]:
     """(instant, rank of its class, weight) of what the share of this class has used in the window, oldest first."""
+    since = now - timedelta(seconds=limits.window_seconds)
     apart = bool(limits.daemon_share)
     is_live = pacing_class is PacingClass.LIVE
     return sorted(
         (each.counted_at or now, _RANK[each.pacing_class], each.weight)
         for each in sent
         if each.rule is PacingRule.HARD
-        and _within(each.counted_at, now, limits.window_seconds)
+        and (each.counted_at is None or each.counted_at > since)
         and not (apart and (each.pacing_class is PacingClass.LIVE) != is_live)
     )
 
@@ -257,12 +254,13 @@ def _sliding(entries: list[tuple[datetime, int]], weight: int, most: int, second
 
 def _contract(sent: Sequence[PacingRequest], request: PacingRequest, now: datetime, limits: Limits) -> datetime:
     """At most five within two seconds for one contract, exchange and tick type."""
+    since = now - timedelta(seconds=limits.contract_seconds)
     entries = [
         (each.counted_at or now, each.weight)
         for each in sent
         if each.contract_key == request.contract_key
         and each.rule is PacingRule.HARD
-        and _within(each.counted_at, now, limits.contract_seconds)
+        and (each.counted_at is None or each.counted_at > since)
     ]
     return _sliding(entries, request.weight, limits.contract_max, limits.contract_seconds, now)
 
@@ -275,11 +273,8 @@ def _identical(sent: Sequence[PacingRequest], request: PacingRequest, now: datet
 
 def _messages(sent: Sequence[PacingRequest], now: datetime, limits: Limits) -> datetime:
     """Messages a second. These are counted from our sending: a refusal is for the rate, not for the history."""
-    entries = [
-        (each.reserved_at, 1)
-        for each in sent
-        if each.reserved_at and _within(each.reserved_at, now, limits.message_seconds)
-    ]
+    since = now - timedelta(seconds=limits.message_seconds)
+    entries = [(each.reserved_at, 1) for each in sent if each.reserved_at and each.reserved_at > since]
     return _sliding(entries, 1, limits.messages_max, limits.message_seconds, now)
 
 
@@ -296,10 +291,9 @@ def _open(sent: Sequence[PacingRequest], request: PacingRequest, now: datetime, 
 def _cooled(history: Iterable[PacingRequest], rule: PacingRule, now: datetime, limits: Limits) -> datetime:
     """After a refusal: a whole window under the hard rule (whatever was counted there has then left it); under the soft
     one 15 s, and four times as long for each further incident within a window."""
+    since = now - timedelta(seconds=limits.window_seconds)
     refused = sorted(
-        each.counted_at or now
-        for each in history
-        if each.key == COOL_DOWN and each.rule is rule and _within(each.counted_at, now, limits.window_seconds)
+        at for each in history if each.key == COOL_DOWN and each.rule is rule and (at := each.counted_at or now) > since
     )
     if not refused:
         return now

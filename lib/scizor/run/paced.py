@@ -2,9 +2,9 @@
 
 Why it is shaped like this:
 - A reservation is taken singly, committed, then sent: whatever dies, nothing was sent that others do not know of.
-- It is settled by the instant of the first frame that answers. A request that nobody answered may still lie unread in
-  the Gateway's socket: it stays open and counts as now until a later one is answered (they are read in order), or for
-  UNREAD_SECONDS.
+- It is settled by the instant of the first frame that answers, once, when it is over: until then it counts as now, which
+  is never too early. A request that nobody answered may still lie unread in the Gateway's socket: it stays open and counts
+  as now until a later one is answered (they are read in order), or for UNREAD_SECONDS.
 - Ledger calls block (Postgres), so they have one thread of their own; the instants are taken in the event loop, at the
   frame. Wake-ups are exact: whoever must wait is told until when, and asks nobody meanwhile.
 - Everything has a bound: open requests, results that nobody has taken yet, windows looked at ahead, attempts.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -76,7 +76,7 @@ async def fetch_all(
     concurrency: Concurrency | None = None,
     attempts_max: int = ATTEMPTS_MAX,
     stop: Stop | None = None,
-) -> AsyncIterator[tuple[Window, Outcome]]:
+) -> AsyncGenerator[tuple[Window, Outcome], None]:
     """Yields each window that was asked, with its final outcome, as they complete.
 
     windows: in order of preference, taken as needed (an iterator may be long). Close the generator (contextlib.aclosing)
@@ -257,12 +257,12 @@ class _Run:
 
     async def _fetch_one(self, item: _Item, grant: Grant) -> None:
         first_at: datetime | None = None
+        sent_at = self.clock.now()
 
         def on_first_frame(at: datetime) -> None:
             nonlocal first_at
             if first_at is None:
                 first_at = at
-                self._settle(self.ledger.answered, grant, at)
                 self._read_before(grant, at)
 
         try:
@@ -282,10 +282,10 @@ class _Run:
         else:
             if first_at is None and outcome.answered_at is not None:
                 on_first_frame(outcome.answered_at)
-            self._settle(self.ledger.closed, grant, now)
-        await self._conclude(item, grant, outcome, now)
+            self._settle(self.ledger.closed, grant, first_at or now)
+        await self._conclude(item, grant, outcome, sent_at, now)
 
-    async def _conclude(self, item: _Item, grant: Grant, outcome: Outcome, now: datetime) -> None:
+    async def _conclude(self, item: _Item, grant: Grant, outcome: Outcome, sent_at: datetime, now: datetime) -> None:
         failure = _failure(outcome)
         if failure is None:
             self.concurrency.answered(grant.id, now)
@@ -293,7 +293,7 @@ class _Run:
             self.concurrency.failed(grant.id, now, failure)
         self.wake.set()
         if outcome.kind is OutcomeKind.PACING:
-            self._cool_down(item.request.rule, grant, now)
+            self._cool_down(item.request.rule, sent_at, now)
         item.outcome = outcome
         if not _is_retriable(outcome) or item.attempts >= self.attempts_max:
             await self.ready.put((item.window, outcome))
@@ -301,17 +301,15 @@ class _Run:
         seconds = BACK_OFF_SECONDS * 2 ** (item.attempts - 1)
         heapq.heappush(self.aside, (now + timedelta(seconds=seconds), item.number, item))
 
-    def _cool_down(self, rule: PacingRule, grant: Grant, now: datetime) -> None:
+    def _cool_down(self, rule: PacingRule, sent_at: datetime, now: datetime) -> None:
         """IB has refused us: a row that stops this rule in every process, once for what was sent before it."""
-        reserved_at = grant.request.reserved_at
-        if self.cooled_at and reserved_at and reserved_at <= self.cooled_at:
+        if self.cooled_at and sent_at <= self.cooled_at:
             return
         self.cooled_at = now
 
         def place() -> None:
             row = self.ledger.reserve(pacing.cool_down(rule), lambda _history, _request, at: at, now)
             if isinstance(row, Grant):
-                self.ledger.answered(row, now)
                 self.ledger.closed(row, now)
 
         self._submit(place)

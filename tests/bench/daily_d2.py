@@ -1,0 +1,26 @@
+"""D2: the hard regime, 360 requests, three jobs, nobody killed: not one slot may be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.bench.daily_d1 import measure
+
+REQUESTS = 360
+
+
+def figures(report: Callable[[str], None]) -> list[dict[str, Any]]:
+    found = measure(report, REQUESTS, kills=False)
+    report(
+        f"floor / actual {found['efficiency']:.4f}, sent {found['sent']}, lost {found['lost']}, broken {dict(found['broken'])}"
+    )
+    return [
+        {"id": "D2", "name": "floor / actual", "value": found["efficiency"], "unit": "", "op": ">=", "bar": 0.98,
+         "n": found["sent"], "rival": "the floor under IB's rule"},
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    for each in figures(print):
+        print(each)
