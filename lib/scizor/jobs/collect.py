@@ -19,7 +19,7 @@ from scizor.db import symbols as stored_symbols
 from scizor.db.bars import origin_id
 from scizor.jobs import calendars, fetching, telling
 from scizor.market import due
-from scizor.market.calendar import closed
+from scizor.market.calendar import closed, venue
 from scizor.market.types import Coverage, Instrument, Origin, Session, Timeframe, Why, Window
 from scizor.run.context import Context, Result
 
@@ -44,7 +44,7 @@ def run(context: Context) -> Result:
     if not args.include_permanent:
         windows = [each for each in windows if not _is_hopeless(coverages.get(each.instrument.symbol_id), each, now)]
     stopped = stopped_exchanges(instruments, coverages, now)
-    windows = [each for each in windows if each.instrument.exchange not in stopped][: args.limit]
+    windows = [each for each in windows if venue(each.instrument) not in stopped][: args.limit]
     plan = telling.plan_of(context, windows, sessions, instruments, stopped)
     if args.dry_run:
         print(plan)
@@ -79,7 +79,7 @@ def stopped_exchanges(instruments: Sequence[Instrument], coverages: Mapping[int,
         if coverage and any(
             gap.why is Why.NO_PERMISSION and gap.next_at is not None and gap.next_at > now for gap in coverage.incomplete
         ):
-            waiting[each.exchange] += 1
+            waiting[venue(each)] += 1
     return {exchange: count for exchange, count in waiting.items() if count >= NO_PERMISSION_MAX}
 
 

@@ -17,24 +17,23 @@ from scizor.base.errors import UnreachableError
 from scizor.base.exit import Exit
 from scizor.base.progress import Progress, progress
 from scizor.db import events as stored_events
-from scizor.db import symbols as stored_symbols
 from scizor.db import windows as stored_windows
 from scizor.db.connect import connect
 from scizor.db.ledger import PostgresLedger
 from scizor.ib import connection as gateway
-from scizor.ib import contracts, history
+from scizor.ib import history
 from scizor.ib.connection import Connection
 from scizor.ib.contracts import Qualified
 from scizor.ib.pacing import Limits
-from scizor.market.coverage import next_retry
-from scizor.market.types import Instrument, Outcome, OutcomeKind, Session, Window
+from scizor.jobs import qualify
+from scizor.market.calendar import venue
+from scizor.market.types import Outcome, OutcomeKind, Session, Window
 from scizor.run.context import Context
 from scizor.run.paced import fetch_all
 from scizor.run.stop import Stop
 
 RECONNECTS_MAX = 3
 RECONNECT_SECONDS = 5.0  # before the first; doubles
-QUALIFY_AT_ONCE = 8
 NO_PERMISSION_MAX = 5  # answers from one exchange that stop it for this run
 
 
@@ -111,7 +110,7 @@ async def _over_one_connection(
                     else:
                         _count(tally, window, outcome)
                         bar(1, text=window.instrument.symbol)
-            again += [each for each in waiting if each.instrument.exchange not in tally.stopped]
+            again += [each for each in waiting if venue(each.instrument) not in tally.stopped]
         finally:
             watch.cancel()
             events.flush()
@@ -146,46 +145,30 @@ async def _watch(asked: Stop, connection: Connection, stop: Stop) -> None:
 async def _qualify(
     context: Context, connection: Connection, windows: Sequence[Window], sessions: Sessions, tally: Tally, bar: Progress
 ) -> tuple[list[Window], list[Window]]:
-    """Windows whose contract is known, asking IB for those that are not; and those that a lost connection left over."""
+    """Windows whose contract is known, asking IB for those that are not; and those that could not be asked about."""
     unknown = {each.instrument.symbol_id: each.instrument for each in windows if each.instrument.con_id is None}
-    slots = asyncio.Semaphore(QUALIFY_AT_ONCE)
-    timeout = context.config.gateway.request_timeout_seconds
-
-    async def ask(instrument: Instrument) -> tuple[int, Qualified | Outcome]:
-        async with slots:
-            if connection.lost or context.stop.is_asked:
-                return instrument.symbol_id, Outcome(OutcomeKind.CANCELLED, text=connection.lost or "stopped")
-            return instrument.symbol_id, await contracts.qualify(connection, instrument, timeout_seconds=timeout)
-
-    found = dict(await asyncio.gather(*map(ask, unknown.values())))
+    answers = await qualify.ask(context, connection, list(unknown.values()))
     ready: list[Window] = []
     again: list[Window] = []
     for window in windows:
-        answer = found.get(window.instrument.symbol_id)
-        if answer is None:
+        answer = answers.get(window.instrument.symbol_id)
+        if window.instrument.con_id is not None:
             ready.append(window)
         elif isinstance(answer, Qualified):
-            instrument = window.instrument._replace(con_id=answer.con_id)
-            ready.append(replace(window, instrument=instrument))
-        elif connection.lost or context.stop.is_asked:
+            ready.append(replace(window, instrument=window.instrument._replace(con_id=answer.con_id)))
+        elif answer is None:
             again.append(window)
         else:
             await asyncio.to_thread(_store, context, window, answer, tally, sessions)
             _count(tally, window, answer)
             bar(1, text=window.instrument.symbol)
-    for symbol_id, answer in found.items():
-        if isinstance(answer, Qualified):
-            stored_symbols.set_contract(context.connection, symbol_id, answer.con_id, context.clock.now())
-        elif answer.is_permanent:
-            until = context.clock.now() + next_retry(1, True)
-            stored_symbols.refuse(context.connection, symbol_id, f"IB knows no such contract: {answer.text}", until)
     return ready, again
 
 
 def _allowed(windows: Sequence[Window], tally: Tally) -> Iterator[Window]:
     """Windows in order, without those of an exchange that has refused five for want of permission by now."""
     for window in windows:
-        exchange = window.instrument.exchange
+        exchange = venue(window.instrument)
         if tally.refused[exchange] >= NO_PERMISSION_MAX:
             tally.stopped[exchange] += 1
         else:
@@ -204,7 +187,7 @@ def _store(context: Context, window: Window, outcome: Outcome, tally: Tally, ses
 
 def _count(tally: Tally, window: Window, outcome: Outcome) -> None:
     tally.kinds[outcome.kind] += 1
-    exchange = window.instrument.exchange
+    exchange = venue(window.instrument)
     if outcome.kind is OutcomeKind.NO_PERMISSION:
         tally.refused[exchange] += 1
     if outcome.kind is OutcomeKind.EMPTY_UNCONFIRMED:

@@ -18,11 +18,12 @@ from scizor.base.exit import Exit
 from scizor.base.progress import Progress, progress
 from scizor.db import symbols
 from scizor.jobs.listing import tell
-from scizor.market.types import Instrument, Outcome
+from scizor.market.types import Instrument, Outcome, OutcomeKind
 from scizor.run.context import Context, Result
 
 if TYPE_CHECKING:
     from scizor.ib.connection import Connection as Gateway
+    from scizor.ib.contracts import Qualified
 
 OPEN_MAX = 5
 REFUSED_FOR = timedelta(days=7)
@@ -62,53 +63,73 @@ async def ask_all(context: Context, instruments: Sequence[Instrument]) -> Tally:
     connection; a connection that is lost on the way leaves the rest unasked."""
     from scizor.ib.connection import connect  # late: it brings ib_insync
 
-    tally = Tally()
-    waiting = list(reversed(instruments))
     async with connect(context.config.gateway, context.config.mode, context.clock) as gateway:
         with progress("contracts", len(instruments)) as advance:
-
-            async def worker() -> None:
-                while waiting and not gateway.lost and not context.stop.is_asked:
-                    await _one(context, gateway, waiting.pop(), tally, advance)
-
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(OPEN_MAX, len(instruments))):
-                    group.create_task(worker())
-        tally.unasked = len(waiting)
-        if gateway.lost and waiting and not tally.qualified:
+            answers = await ask(context, gateway, instruments, advance)
+        tally = Tally(unasked=len(instruments) - len(answers))
+        for instrument in instruments:
+            _count(tally, instrument, answers.get(instrument.symbol_id))
+        if gateway.lost and tally.unasked and not tally.qualified:
             raise UnreachableError(f"the connection to the Gateway was lost: {gateway.lost}", hint="run it again")
     return tally
 
 
-async def _one(context: Context, gateway: Gateway, instrument: Instrument, tally: Tally, advance: Progress) -> None:
+async def ask(
+    context: Context, gateway: Gateway, instruments: Sequence[Instrument], advance: Progress | None = None
+) -> dict[int, Qualified | Outcome]:
+    """Asks over an open connection, a few at a time, and stores each answer as it comes. Returns the answers by symbol id;
+    those that were not asked, because the connection was lost or the run was told to stop, are absent."""
+    waiting = list(reversed(instruments))
+    answers: dict[int, Qualified | Outcome] = {}
+
+    async def worker() -> None:
+        while waiting and gateway.is_open and not context.stop.is_asked:
+            instrument = waiting.pop()
+            answer = await _one(context, gateway, instrument)
+            if not gateway.lost or isinstance(answer, Qualified):
+                answers[instrument.symbol_id] = answer
+            if advance:
+                advance(text=instrument.symbol)
+
+    from scizor.ib.contracts import Qualified
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(OPEN_MAX, len(instruments))):
+            group.create_task(worker())
+    return answers
+
+
+async def _one(context: Context, gateway: Gateway, instrument: Instrument) -> Qualified | Outcome:
     from scizor.ib.contracts import qualify
 
+    now = context.clock.now()
     answer = await qualify(gateway, instrument, timeout_seconds=context.config.gateway.request_timeout_seconds)
-    advance(text=instrument.symbol)
     if isinstance(answer, Outcome):
-        _failed(context, instrument, answer, tally)
-        return
+        if answer.is_permanent:
+            symbols.refuse(context.connection, instrument.symbol_id, _said(answer), now + REFUSED_FOR)
+        return answer
     try:
         symbols.set_contract(
-            context.connection, instrument.symbol_id, answer.con_id, context.clock.now(), tick_size=answer.min_tick,
+            context.connection, instrument.symbol_id, answer.con_id, now, tick_size=answer.min_tick,
             name=answer.long_name, time_zone=answer.time_zone, trading_hours=answer.trading_hours,
             liquid_hours=answer.liquid_hours,
         )  # fmt: skip
     except UsageError as clash:  # another contract than the stored one, or another symbol's
         symbols.refuse(context.connection, instrument.symbol_id, clash.message, None)
-        tally.refused.append(clash.message)
-        return
-    tally.qualified += 1
+        return Outcome(OutcomeKind.ERROR, text=clash.message, is_permanent=True, asked_at=now, answered_at=context.clock.now())
+    return answer
 
 
-def _failed(context: Context, instrument: Instrument, answer: Outcome, tally: Tally) -> None:
-    said = f"{answer.code}: {answer.text}" if answer.code is not None else answer.text or answer.kind
-    line = f"{instrument.symbol}: {said}"
-    if not answer.is_permanent:
-        tally.failed.append(line)
-        return
-    symbols.refuse(context.connection, instrument.symbol_id, said, context.clock.now() + REFUSED_FOR)
-    tally.refused.append(line)
+def _said(answer: Outcome) -> str:
+    return f"{answer.code}: {answer.text}" if answer.code is not None else answer.text or answer.kind.value
+
+
+def _count(tally: Tally, instrument: Instrument, answer: Qualified | Outcome | None) -> None:
+    if isinstance(answer, Outcome):
+        line = _said(answer) if answer.text.startswith(instrument.symbol) else f"{instrument.symbol}: {_said(answer)}"
+        (tally.refused if answer.is_permanent else tally.failed).append(line)
+    elif answer is not None:
+        tally.qualified += 1
 
 
 def result_of(tally: Tally) -> Result:

@@ -10,6 +10,7 @@ from scizor.ib.codes import explain
 from scizor.ib.pacing import Limits
 from scizor.ib.plan import plan
 from scizor.jobs.fetching import NO_PERMISSION_MAX, Tally
+from scizor.market.calendar import venue
 from scizor.market.types import Instrument, OutcomeKind, Session, Window
 from scizor.run.context import Context, Result
 
@@ -85,7 +86,7 @@ def _grouped(tally: Tally) -> list[str]:
             rest = tally.stopped[exchange]
             lines.append(f"{exchange}: no permission for {count} symbols; {rest} more were not asked")
     for (kind, code, text), windows in sorted(tally.failures.items(), key=lambda each: -len(each[1])):
-        if kind is OutcomeKind.NO_PERMISSION and tally.refused[windows[0].instrument.exchange] >= NO_PERMISSION_MAX:
+        if kind is OutcomeKind.NO_PERMISSION and tally.refused[venue(windows[0].instrument)] >= NO_PERMISSION_MAX:
             continue
         names = ", ".join(f"{each.instrument.symbol} {each.first}..{each.last}" for each in windows[:SHOWN_MAX])
         more = f" and {len(windows) - SHOWN_MAX} more" if len(windows) > SHOWN_MAX else ""

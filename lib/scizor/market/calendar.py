@@ -33,7 +33,7 @@ from scizor.market.exchanges import (
     Override,
     PhaseName,
 )
-from scizor.market.types import Session
+from scizor.market.types import Instrument, Session
 
 WARN_DAYS = 180
 FIRST = date(1990, 1, 1)  # built from here unless somebody asks for more: one build serves every range of a run
@@ -61,6 +61,11 @@ def calendar_of(exchange: str, currency: str = "", primary_exchange: str = "") -
         f"no trading calendar is known for exchange {exchange or '(none)'} {currency}".rstrip(),
         hint="known exchanges: " + ", ".join(sorted(CALENDARS)),
     )
+
+
+def venue(instrument: Instrument) -> str:
+    """The exchange whose market data a login subscribes to: SMART is a route, not a place."""
+    return instrument.primary_exchange or instrument.exchange
 
 
 def sessions(
