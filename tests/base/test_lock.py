@@ -141,3 +141,10 @@ def test_row_3_a_lock_directory_that_cannot_be_made_is_named(tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="lock directory"), lock.hold(tmp_path / "file" / "locks", "job", {}):
         pass
+
+
+def test_row_73_a_lock_holds_without_the_note_of_its_holder(tmp_path: Path) -> None:
+    """On a full disk the note cannot be written; here a directory stands in its place."""
+    (tmp_path / "job.holder.partial").mkdir()
+    with lock.hold(tmp_path, "job", {"pid": 1}), pytest.raises(BusyError, match="left no name"), lock.hold(tmp_path, "job", {"pid": 2}):
+        pass

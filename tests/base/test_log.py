@@ -45,6 +45,52 @@ def test_a_vendors_text_cannot_forge_a_line(tmp_path: Path, clock: StoppedClock)
     assert second.startswith("    ")
 
 
+def test_a_vendors_text_cannot_forge_a_line_for_other_readers_or_speak_to_a_terminal(tmp_path: Path, clock: StoppedClock) -> None:
+    log.start("job", "r", tmp_path, clock).info("said %s", "a\rb\u2028c\x85d\x0be\x1b[2Jf\x9b2Jg\0h")
+    assert (tmp_path / "job.log").read_bytes().decode().endswith("said a b c d e [2Jf 2Jg h\n")
+
+
+def test_a_text_that_is_no_unicode_is_written_all_the_same(tmp_path: Path, clock: StoppedClock, capsys: pytest.CaptureFixture[str]) -> None:
+    log.start("job", "r", tmp_path, clock).info("argument %s", "\udcff")
+    assert (tmp_path / "job.log").read_text().endswith("argument \\udcff\n")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_long_traceback_keeps_its_end(tmp_path: Path, clock: StoppedClock) -> None:
+    def deep(levels: int) -> None:
+        if levels == 0:
+            raise ValueError("the cause")
+        [deep, deep][levels % 2](levels - 1) if levels % 3 else (lambda: deep(levels - 1))()
+
+    logger = log.start("job", "r", tmp_path, clock)
+    try:
+        deep(400)
+    except ValueError:
+        logger.exception("a bug")
+    written = (tmp_path / "job.log").read_text()
+    assert written.endswith("    ValueError: the cause\n") and len(written) < 3 * log.TRACEBACK_MAX
+
+
+def test_row_73_a_disk_that_fills_up_is_told_once(tmp_path: Path, clock: StoppedClock, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "job.log").symlink_to("/dev/full")
+    logger = log.start("job", "r", tmp_path, clock)
+    for number in range(5):
+        logger.info("line %d", number)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "No space left" in said and "Traceback" not in said
+    logging.getLogger("scizor").handlers[-1].close()
+    assert capsys.readouterr().err == ""
+
+
+def test_row_73_a_log_directory_that_goes_away_ends_no_job(tmp_path: Path, clock: StoppedClock, capsys: pytest.CaptureFixture[str]) -> None:
+    logger = log.start("job", "r", tmp_path / "logs", clock)
+    logger.info("before")
+    (tmp_path / "logs").rename(tmp_path / "elsewhere")
+    for _ in range(3):
+        logger.info("after")
+    assert capsys.readouterr().err.count("cannot write") == 1
+
+
 def test_row_77_a_secret_and_an_account_are_masked(tmp_path: Path, clock: StoppedClock) -> None:
     log.start("job", "r", tmp_path, clock).info("postgresql://me:hunter2@host/db account U1234567")
     written = (tmp_path / "job.log").read_text()

@@ -145,6 +145,18 @@ def test_a_server_that_does_not_start_says_why(state: Path) -> None:
         pass
 
 
+def test_a_server_that_does_not_get_ready_in_time_is_not_left_behind(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    slow = service.Service(
+        name="slow", directory=tmp_path / "slow", command=("/bin/sh", "-c", f"echo $$ >> '{pids}'; exec sleep 600"), pid=lambda: None,
+        is_ready=lambda: False, start_seconds=0.5,
+    )  # fmt: skip
+    with pytest.raises(UnreachableError, match="did not get ready in time"), service.use(slow):
+        pass
+    (pid,) = pids.read_text().split()
+    assert not Path(f"/proc/{pid}").exists()
+
+
 def test_nothing_of_it_listens_on_tcp(state: Path) -> None:
     server = embedded(state)
     with service.use(server.service), psycopg.connect(host=str(server.socket_directory), user=SUPERUSER, dbname="postgres") as connection:

@@ -43,8 +43,9 @@ def hold(
     except OSError as problem:
         raise ConfigurationError(f"cannot lock {path}: {problem.strerror}", hint="is it on a local disk, and ours?") from None
     try:
-        give_to_owner(path)
-        _write_holder(path, holder)
+        with contextlib.suppress(OSError):  # a note for people: a full disk takes none, and the lock holds without it
+            give_to_owner(path)
+            _write_holder(path, holder)
         yield
     finally:
         lock.release()

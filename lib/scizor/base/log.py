@@ -7,9 +7,11 @@ RotatingFileHandler was rejected: with several processes it loses lines.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import logging.handlers
+import re
 import sys
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from scizor.base.paths import give_to_owner, private_directory, private_file
 BYTES_MAX = 10_000_000
 KEPT = 5
 LINE_MAX = 4_000  # characters: a vendor's text cannot fill the disk with one line
+TRACEBACK_MAX = 16_000
+CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # a terminal's escapes, and line ends but ours
 
 
 class LineFormatter(logging.Formatter):
@@ -30,12 +34,34 @@ class LineFormatter(logging.Formatter):
         self._clock, self._run_id = clock, run_id
 
     def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage()
+        text = mask(record.getMessage())[:LINE_MAX]
         if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        lines = mask(text).replace("\r", " ").split("\n")
+            # The end of a traceback says what happened: it is the beginning that goes.
+            text += "\n" + mask(self.formatException(record.exc_info))[-TRACEBACK_MAX:]
+        lines = CONTROL.sub(" ", text).split("\n")
         now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-        return f"{now}Z {self._run_id[:8]} {record.levelname} {record.name}: " + "\n    ".join(lines)[:LINE_MAX]
+        return f"{now}Z {self._run_id[:8]} {record.levelname} {record.name}: " + "\n    ".join(lines)
+
+
+class _JobFile(logging.handlers.WatchedFileHandler):
+    """The job's file. A disk that fills up in the middle of a run is told once, not with a traceback for every line."""
+
+    is_told = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # it follows a rotation, and the new file cannot be opened
+            self.handleError(record)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not self.is_told:
+            self.is_told = True
+            print(f"scizor: cannot write {self.baseFilename}: {sys.exc_info()[1]}; this run goes on without its log", file=sys.stderr)
 
 
 def start(job: str, run_id: str, logs: Path, clock: Clock, *, verbose: bool = False, debug: bool = False) -> logging.Logger:
@@ -74,6 +100,6 @@ def _open(job: str, logs: Path) -> logging.Handler:
                     older.replace(logs / f"{job}.log.{number + 1}")
             path.replace(logs / f"{job}.log.1")
         private_file(path)
-    handler = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+    handler = _JobFile(path, encoding="utf-8", errors="backslashreplace")
     give_to_owner(path)
     return handler

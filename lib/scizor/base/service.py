@@ -144,7 +144,10 @@ def _start(service: Service) -> None:
     waited = 0.0
     while not service.is_ready():
         if child.poll() is not None or waited > service.start_seconds:
-            raise _start_failure(service, child.poll())
+            failure = _start_failure(service, child.poll())
+            child.kill()  # half a server is worse than none: nobody would ever stop it
+            child.wait()
+            raise failure
         _pause(POLL_SECONDS)
         waited += POLL_SECONDS
     child.returncode = 0  # from here on it is known by its pid alone, like one that somebody else started

@@ -22,7 +22,7 @@ def code_version(root: Path) -> str:
             for line in packed.read_text().splitlines() if packed.exists() else ():
                 if line.endswith(f" {name}"):
                     return line[:12]
-    except (OSError, IndexError):
+    except (OSError, IndexError, UnicodeDecodeError):
         pass
     return "unknown"
 
