@@ -98,7 +98,7 @@ def windows(
         dates = calendars.get(instrument.calendar)
         if instrument.refused or not dates:
             continue
-        axis = _Axis(dates, bisect_left(dates, _years_before(now.date(), instrument.daily_years or terms.daily_years)))
+        axis = _Axis(dates, bisect_left(dates, horizon(now, instrument.daily_years or terms.daily_years)))
         coverage = coverages.get(instrument.symbol_id)
         states = unfold(coverage, axis.dates) if coverage else [None] * len(axis.dates)
         wanted = _wanted(states, axis, instrument, now, only, retry_failed)
@@ -126,10 +126,6 @@ class _Axis(NamedTuple):
 def _due_dates(sessions: Sequence[Session], now: datetime, terms: Terms) -> list[date]:
     settled = now - timedelta(minutes=terms.settle_minutes)
     return dates_of(sessions[: bisect_right(sessions, settled, key=lambda each: each.last)])
-
-
-def _years_before(day: date, years: int) -> date:
-    return date(day.year - years, day.month, min(day.day, 28))
 
 
 def _wanted(
