@@ -12,10 +12,11 @@ collapsed before (bars.tidy). The price of it, per million rows and beside a COP
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from statistics import median
 from typing import NamedTuple
 
 from scizor.market.bars import number_text
@@ -25,6 +26,7 @@ from scizor.market.types import Bar, Timeframe
 PRICE_MOST = 1_000_000_000  # as the domain `price`: above 0, below this; NaN and Infinity fail the upper bound
 QUANTITY_MOST = 1_000_000_000_000_000
 DECIMALS_MOST = 8
+OVERLAP_LEAST = 3
 WAP_SLACK = 0.001  # vendors round the average: by this, and by a thousandth of the price
 
 
@@ -179,6 +181,23 @@ def check(row: Staged, timeframe: Timeframe = Timeframe.DAY1) -> str | None:
 def flags(row: Staged, calendar: str) -> int:
     """The bits of the soft rules that a row which has passed breaks."""
     return sum(bit for name, bit in FLAGS.items() if _RULE[name].breaks(row, Series(calendar=calendar)))
+
+
+def is_another_contract(answer: Sequence[Bar], stored: Mapping[date, Bar], calendar: str) -> bool:
+    """Whether an answer's bars are somebody else's: where they overlap with stored ones, most closes disagree.
+
+    A split leaves one ratio, a correction leaves most bars alone; another share moves by itself. Each close may be off by
+    a step of the ladder, since an adjusted price was rounded. Needs three sessions in common, else nothing can be said;
+    the refetch of the newest five gives every daily answer that many. The whole answer is to be refused, and told.
+    """
+    steps = ladder(calendar)
+    pairs = [(each.close, stored[each.start].close) for each in answer if each.start in stored]
+    pairs = [(new, old) for new, old in pairs if 0 < new < PRICE_MOST and 0 < old < PRICE_MOST]
+    if len(pairs) < OVERLAP_LEAST:
+        return False
+    ratio = median(new / old for new, old in pairs)
+    strange = sum(abs(new - ratio * old) > steps.tick_size(new) + ratio * steps.tick_size(old) for new, old in pairs)
+    return 2 * strange > len(pairs)
 
 
 #: A statement that uses rule_sql ends with it.
