@@ -31,7 +31,7 @@ def run(context: Context) -> Result:
     """Everything that is due, or the part of it that the options choose."""
     now, args = context.clock.now(), context.args
     instruments = choose(stored_symbols.load_instruments(context.connection, now, args.symbol or None), args)
-    only = {due.parse_date(args.date, now.date())} if args.date else None
+    only = {due.parse_date(args.date, due.latest_today(now))} if args.date else None
     sessions = calendars.load(context, instruments, now, earliest=min(only) if only else None)
     if only and (why := _no_session(sessions, min(only))):
         return Result(why, was_idle=True)
