@@ -1,8 +1,9 @@
 """Side-by-side benchmarks: ratios in one run against a named rival or the machine's own floor. bin/bench calls run().
 
 A file is named after its bench and figures, daily_d3.py, and offers `figures(report) -> list[dict]`. Each figure is
-{id, value, unit, op, bar, n, min, median, rival}; `op` says how value and bar compare; `planted` is the same counter on a
-planted defect, which must be above zero wherever the bar is a zero. The machine is described here, once.
+{id, name, value, unit, op, bar, n, min, median, rival}; an id of several parts has several figures, told apart by `name`.
+`op` says how value and bar compare; `planted` is the same counter on a planted defect, which must be above zero wherever
+the bar is a zero. The machine is described here, once.
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ def run(context: Context) -> Result:
 
 def table(found: list[Figure]) -> str:
     """One line a figure: id, value, how it compares with its bar, and the rival it was measured against."""
-    rows = [["id", "value", "bar", "", "n", "min", "median", "planted", "against"]]
+    rows = [["id", "what", "value", "bar", "", "n", "min", "median", "planted", "against"]]
     for each in found:
         rows.append([
-            each["id"], f"{_short(each['value'])} {each['unit']}".strip(), f"{each['op']} {_short(each['bar'])}",
+            each["id"], each["name"], f"{_short(each['value'])} {each['unit']}".strip(), f"{each['op']} {_short(each['bar'])}",
             "ok" if each["met"] else "MISSED", str(each["n"]), _short(each["min"]), _short(each["median"]),
             _short(each.get("planted")), str(each["rival"]),
         ])  # fmt: skip
@@ -97,7 +98,7 @@ def _processor() -> str:
 
 def _complete(figure: Figure) -> Figure:
     """Fills what is the same for all, and judges."""
-    whole = {"n": 1, "min": figure["value"], "median": figure["value"], "rival": "", **figure, "machine": machine()}
+    whole = {"name": "", "n": 1, "min": figure["value"], "median": figure["value"], "rival": "", **figure, "machine": machine()}
     met = whole["value"] is not None and OPS[whole["op"]](whole["value"], whole["bar"])
     if whole.get("planted") is not None and not whole["planted"]:
         met = False  # a counter that cannot count proves nothing
