@@ -1,4 +1,5 @@
--- What is complete of one series.
-SELECT complete, refetched_to
-FROM coverage
-WHERE symbol_id = %(symbol_id)s AND timeframe = %(timeframe)s AND origin = %(origin)s
+-- What is complete of one series, and between which session dates bars has anything of it.
+SELECT c.complete, c.refetched_to, m.start_date, m.end_date
+FROM coverage c
+LEFT JOIN historical_data_metadata m USING (symbol_id, timeframe, origin)
+WHERE c.symbol_id = %(symbol_id)s AND c.timeframe = %(timeframe)s AND c.origin = %(origin)s

@@ -1,4 +1,2 @@
 -- Takes what was refused out of the answer. A conflict takes all rows of its start.
-DELETE FROM staged s
-USING refused r
-WHERE s."timestamp" IS NOT DISTINCT FROM r."timestamp"
+DELETE FROM staged WHERE "timestamp" = ANY (%(starts)s)

@@ -15,7 +15,7 @@ COMMENT ON DOMAIN instant IS 'A point in time; finite.';
 CREATE DOMAIN ticker AS text CHECK (VALUE ~ '^[A-Z0-9][A-Z0-9 ./_-]{0,31}$');
 COMMENT ON DOMAIN ticker IS 'A symbol: capitals, digits, and . / _ - or a space inside. Nothing that a shell, a path or a spreadsheet would read as more.';
 
-CREATE DOMAIN timeframe AS text
+CREATE DOMAIN timeframe AS text COLLATE "C"
     CHECK (VALUE IN ('5sec', '30sec', '1min', '5min', '15min', '30min', '1hour', '4hour', '1day'));
 COMMENT ON DOMAIN timeframe IS 'A bar size, as users name it.';
 

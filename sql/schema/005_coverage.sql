@@ -69,7 +69,7 @@ CREATE TABLE coverage_gaps (
     calendar text,
     noticed_at instant NOT NULL,
     resolved_at instant,
-    FOREIGN KEY (symbol_id, timeframe, origin) REFERENCES coverage,
+    -- of its series, as bars: written with it in one transaction, and thousands of rows a first load of a thin share
     FOREIGN KEY (calendar, first) REFERENCES session_overrides (calendar, session_date),
     CHECK (first <= last),
     CONSTRAINT closed_needs_an_override CHECK (why <> 'closed' OR (calendar IS NOT NULL AND first = last)),

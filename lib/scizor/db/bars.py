@@ -1,16 +1,19 @@
 """Bars on their way into the table: staged, checked against the rules, merged. One function a step, one answer at a time.
 
-`staged` is a temporary table that holds one answer, in the columns of market.bars; `refused` what the rules of
-market.validate say of it. Every statement carries the window's constants (symbol, timeframe, origin, first and last start),
+`staged` is a temporary table that holds one answer, in the columns of market.bars. Every statement carries the window's constants (symbol, timeframe, origin, first and last start),
 so that the planner sees one partition and one stretch of the key: without them the merge is 3.5 to 9 times slower.
 The caller holds the transaction and `lock_symbol`, which stands in for what a foreign key and ON CONFLICT would cost.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -19,12 +22,19 @@ from scizor.db.sql import query
 from scizor.market import validate
 from scizor.market.bars import COLUMNS
 from scizor.market.ladder import ladder
-from scizor.market.types import Origin, Timeframe
+from scizor.market.types import Origin, Session, Timeframe
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 LOCK = 21348  # advisory, with the symbol's id
 DUPLICATE = "dup_conflict"
+#: True for nearly every row and for none that breaks a rule by itself; what it does not pass is shown to the rules. NaN is
+#: PostgreSQL's greatest numeric and fails high < ... The rules about neighbours have their own screen: the same volume.
+SCREEN = """low > 0 AND low <= open AND low <= close AND open <= high AND close <= high AND high < 1e9
+    AND greatest(scale(open), scale(high), scale(low), scale(close), scale(volume)) <= 8 AND volume >= 0 AND volume < 1e15
+    AND (wap IS NULL OR (wap >= low AND wap <= high AND scale(wap) <= 8))
+    AND (trades IS NULL OR (trades >= 0 AND trades < 2147483648))"""
+UNFINISHED_SQL = ("\"timestamp\" + interval '{seconds} seconds' > %(asked_at)s", "session_date > %(finished_to)s")
 UNFINISHED = "unfinished"  # counted and forgotten: it is not wrong, only early, and comes again
 
 __all__ = ["COLUMNS", "Merged", "Refused", "Series", "Staged", "lock_symbol", "make_official", "merge", "origin_id", "refuse", "stage"]
@@ -45,23 +55,30 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What lies in `staged`: how many rows, first and last start. None of it is checked yet."""
+    """What lies in `staged`: how many rows, first and last start, and the session date that each row claims.
+
+    doubts: starts that the screen did not pass, None: all (two rows have the same start). beside: with those before them.
+    """
 
     received: int = 0
     first: datetime | None = None
     last: datetime | None = None
+    dates: tuple[date, ...] = ()
+    doubts: tuple[datetime, ...] | None = ()
+    beside: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """What was taken out of `staged`. duplicates: rows that were equal to another one in everything. rules: rows in
-    quarantine by the rule's name. quarantine: their ids by session date."""
+    quarantine by the rule's name. quarantine: their ids by session date. dates: session dates that lost a row."""
 
     duplicates: int = 0
     quarantined: int = 0
     unfinished: int = 0
-    rules: dict[str, int] = field(default_factory=dict)
+    rules: Counter[str] = field(default_factory=Counter)
     quarantine: dict[date, int] = field(default_factory=dict)
+    dates: frozenset[date] = frozenset()
 
     @property
     def rows(self) -> int:
@@ -100,63 +117,78 @@ def lock_symbol(connection: Connection, symbol_id: int) -> None:
     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, symbol_id])
 
 
-def stage(connection: Connection, text: str | bytes) -> Staged:
-    """Puts an answer (market.bars.copy_text) into `staged`."""
+def stage(connection: Connection, series: Series, text: str | bytes, sessions: Sequence[Session], asked_at: datetime) -> Staged:
+    """Puts an answer (market.bars.copy_text) into `staged` and screens it. sessions: the calendar's; asked_at: when the
+    answer was asked for."""
     connection.execute(query("make_staged"))
-    connection.execute(query("make_refused"))
     with connection.cursor() as cursor:
         with cursor.copy(query("copy_staged")) as copy:
             copy.write(text)
         received = cursor.rowcount
-    row = connection.execute("SELECT min(\"timestamp\"), max(\"timestamp\") FROM staged").fetchone()
+    values = {"finished_to": _finished_to(sessions, asked_at), "asked_at": asked_at}
+    over = UNFINISHED_SQL[series.timeframe is Timeframe.DAY1].format(seconds=series.timeframe.seconds)
+    row = connection.execute(query("screen_staged", screen=SCREEN, unfinished=over), values, binary=True).fetchone()
     assert row is not None
-    return Staged(received, row[0], row[1])
+    first, last, dates, doubts, before, has_double = row
+    beside = tuple({each for each in (*(doubts or ()), *(before or ())) if each is not None})
+    return Staged(received, first, last, tuple(dates or ()), None if has_double else tuple(doubts or ()), beside)
 
 
 def refuse(
-    connection: Connection, series: Series, staged: Staged, calendar: str, asked_at: datetime, finished_to: date,
-    request: int, now: datetime,
+    connection: Connection, series: Series, staged: Staged, sessions: Sequence[Session], asked_at: datetime, request: int,
+    now: datetime,
 ) -> Refused:  # fmt: skip
     """Moves what breaks a hard rule from `staged` to quarantine, under the name of the rule. What is there already, with
-    the same values, is not added again.
-
-    asked_at, finished_to: when the answer was asked for, and the newest session that was over then.
-    """
-    daily = series.timeframe is Timeframe.DAY1
+    the same values, is not added again. Only what the screen doubts is looked at."""
     values = {
-        **series.key, "calendar": calendar, "asked_at": asked_at, "finished_to": finished_to, "request_id": request, "now": now,
-        "first": staged.first, "last": staged.last,
+        **series.key, "asked_at": asked_at, "finished_to": _finished_to(sessions, asked_at), "request_id": request, "now": now,
+        "first": staged.first, "doubts": None if staged.doubts is None else list(staged.doubts), "beside": list(staged.beside),
     }  # fmt: skip
-    parts = {"rule": validate.rule_sql(series.timeframe), "window": validate.WINDOW_SQL}
-    check = query("refuse_staged" if daily else "refuse_staged_intraday", **parts)
-    if connection.execute(check, values).rowcount == 0:
+    claimed = set(staged.dates)
+    if series.timeframe is Timeframe.DAY1:
+        name = "refused_daily"
+        values["closed"] = sorted(claimed.difference(each.session_date for each in sessions))
+    else:
+        name = "refused_intraday"
+        held = [each for each in sessions if each.session_date in claimed]
+        for column, each in (("dates", "session_date"), ("opens", "open"), ("lasts", "last")):
+            values[column] = [getattr(session, each) for session in held]
+    check = query(name, rule=validate.rule_sql(series.timeframe), window=validate.WINDOW_SQL)
+    found = connection.execute(check, values).fetchall()
+    if not found:
         return Refused()
-    rules, duplicates = _count_refused(connection), 0
-    if DUPLICATE in rules:  # rarely: equal rows are no conflict
+    duplicates = 0
+    if any(rule == DUPLICATE for _, _, rule, _ in found):  # rarely: equal rows are no conflict
         duplicates = connection.execute(query("collapse_staged")).rowcount
-        connection.execute("DELETE FROM refused")
-        connection.execute(check, values)
-        rules = _count_refused(connection)
-    connection.execute(query("drop_refused"))
-    connection.execute(query("quarantine"), values)
-    quarantine: dict[date, int] = dict(connection.execute(query("quarantine_ids"), values).fetchall())
+        found = connection.execute(check, values).fetchall()
+    connection.execute(query("drop_refused"), {"starts": [start for start, *_ in found]})
+    rules = Counter(rule for _, _, rule, _ in found)
     unfinished = rules.pop(UNFINISHED, 0)
-    return Refused(duplicates, sum(rules.values()), unfinished, rules, quarantine)
+    bad = [each for each in found if each[2] != UNFINISHED]
+    quarantine: dict[date, int] = {}
+    if bad:
+        values |= dict(zip(("starts", "dates", "rules", "raws"), map(list, zip(*bad, strict=True)), strict=True))
+        connection.execute(query("quarantine"), values)
+        quarantine = dict(connection.execute(query("quarantine_ids"), values).fetchall())
+    return Refused(duplicates, len(bad), unfinished, rules, quarantine, frozenset(day for _, day, _, _ in found))
 
 
-def _count_refused(connection: Connection) -> dict[str, int]:
-    return dict(connection.execute(query("count_refused")).fetchall())
+def _finished_to(sessions: Sequence[Session], asked_at: datetime) -> date:
+    """The newest session that was over."""
+    over = bisect_right(sessions, asked_at, key=lambda each: each.last)
+    return sessions[over - 1].session_date if over else date.min
 
 
-def merge(connection: Connection, series: Series, staged: Staged, left: int, calendar: str, request: int, now: datetime) -> Merged:
+def merge(
+    connection: Connection, series: Series, staged: Staged, left: int, calendar: str, request: int, now: datetime, *, is_first: bool
+) -> Merged:
     """Brings the table to what `staged` says: what is new is inserted, what differs is updated (a trigger keeps the former
-    version), what is equal is not touched. left: rows in `staged`."""
+    version), what is equal is not touched. left: rows in `staged`. is_first: the table holds nothing of the stretch."""
     if left == 0:
         return Merged()
     values = {**series.key, "first": staged.first, "last": staged.last, "request_id": request, "now": now}
     flags = {"flags": flags_sql(calendar)}
-    row = connection.execute(query("has_bars"), values).fetchone()
-    if row is not None and not row[0]:
+    if is_first:
         return Merged(stored=connection.execute(query("insert_bars", **flags), values).rowcount)
     row = connection.execute(query("compare_bars"), values).fetchone()
     assert row is not None
@@ -166,16 +198,16 @@ def merge(connection: Connection, series: Series, staged: Staged, left: int, cal
     return Merged(stored, revised, left - stored - revised)
 
 
+@cache
 def flags_sql(calendar: str) -> str:
-    """validate.flags_sql behind a short cut that settles nearly every row: prices on the ladder's top rungs with no more
-    decimals than its step has. Mod() of four numerics would cost a third of the load."""
-    low, step = ladder(calendar).rungs[-1]
-    exponent = Decimal(str(step)).normalize().as_tuple()
-    if exponent.digits != (1,):
+    """validate.flags_sql behind a short cut that settles nearly every row: a price with no more decimals than the largest
+    step has lies on every rung, where the smaller steps divide it."""
+    steps = [Decimal(str(step)) for _, step in ladder(calendar).rungs]
+    decimals = -int(max(steps).normalize().as_tuple().exponent)
+    if any(Decimal(1).scaleb(-decimals) % step for step in steps):
         return validate.flags_sql(calendar)
-    decimals = -int(exponent.exponent)
     return (
-        f"CASE WHEN low >= {low} AND greatest(scale(open), scale(high), scale(low), scale(close)) <= {decimals} THEN 0\n"
+        f"CASE WHEN greatest(scale(open), scale(high), scale(low), scale(close)) <= {decimals} THEN 0\n"
         f"ELSE {validate.flags_sql(calendar)} END"
     )
 
@@ -185,8 +217,3 @@ def session_counts(connection: Connection, series: Series, first: date, last: da
     values = {**series.key, "first": first, "last": last}
     name = "session_dates" if series.timeframe is Timeframe.DAY1 else "session_counts"
     return dict(connection.execute(query(name), values).fetchall())
-
-
-def staged_dates(connection: Connection) -> list[date]:
-    """The session dates in `staged`, as often as they stand there."""
-    return [row[0] for row in connection.execute("SELECT session_date FROM staged")]

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.types.multirange import Multirange
-from psycopg.types.range import Range
 
 from scizor.db.bars import Series
-from scizor.db.sql import query
+from scizor.db.sql import array, query
 from scizor.market.types import Coverage, Incomplete, Origin, Span, Timeframe, Why
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -34,6 +33,15 @@ class Gap(NamedTuple):
     quarantine_id: int | None
 
 
+class Known(NamedTuple):
+    """A series and the rows behind it. held: the session dates between which bars has anything of it; None: nothing."""
+
+    coverage: Coverage
+    gaps: list[Gap]
+    held: Span | None
+    is_new: bool
+
+
 def load(
     connection: Connection, timeframe: Timeframe, origin: Origin, number: int, symbols: Collection[int] | None = None
 ) -> dict[int, Coverage]:
@@ -48,24 +56,25 @@ def load(
     }
 
 
-def load_series(connection: Connection, series: Series, origin: Origin) -> tuple[Coverage, list[Gap]]:
-    """One series, with the rows behind it; nothing known is an empty Coverage."""
+def load_series(connection: Connection, series: Series, origin: Origin) -> Known:
+    """One series, with the rows behind it. Nothing known is an empty Coverage."""
     row = connection.execute(query("coverage_of_series"), series.key).fetchone()
+    if row is None:
+        return Known(Coverage(series.symbol_id, series.timeframe, origin), [], None, is_new=True)
+    complete, refetched_to, first, last = row
     gaps = [
-        Gap(number, _incomplete(first, last, why, attempts, next_at, since), request, empty, quarantine)
-        for number, first, last, why, attempts, next_at, since, request, empty, quarantine in connection.execute(
+        Gap(number, _incomplete(start, end, why, attempts, next_at, since), request, empty, quarantine)
+        for number, start, end, why, attempts, next_at, since, request, empty, quarantine in connection.execute(
             query("gaps_of_series"), series.key
         )
     ]
-    found = Coverage(series.symbol_id, series.timeframe, origin)
-    if row is not None:
-        incomplete = tuple(each.incomplete for each in gaps)
-        found = Coverage(series.symbol_id, series.timeframe, origin, _spans(row[0]), incomplete, row[1])
-    return found, gaps
+    incomplete = tuple(each.incomplete for each in gaps)
+    found = Coverage(series.symbol_id, series.timeframe, origin, _spans(complete), incomplete, refetched_to)
+    return Known(found, gaps, Span(first, last) if first else None, is_new=False)
 
 
 def store(
-    connection: Connection, series: Series, before: Coverage, after: Coverage, gaps: Iterable[Gap], *,
+    connection: Connection, series: Series, known: Known, after: Coverage, *,
     request: int, quarantine: Mapping[date, int], dates: Sequence[date], now: datetime, calendar: str,
 ) -> int:  # fmt: skip
     """Writes what differs between two states of knowledge; returns how many rows changed.
@@ -73,31 +82,43 @@ def store(
     request: the evidence of whatever is new. quarantine: row ids by session date, of this answer. dates: the calendar's
     session dates.
     """
-    values = {**series.key, "now": now, "refetched_to": after.refetched_to}
+    values = {**series.key, "now": now, "calendar": calendar}
+    complete = ",".join(f"[{first},{last + DAY})" for first, last in after.spans)
     changed = 0
-    if (before.spans, before.refetched_to) != (after.spans, after.refetched_to) or (after.incomplete and not gaps):
-        values["complete"] = Multirange([Range(first, last + DAY) for first, last in after.spans])
-        changed += connection.execute(query("store_coverage"), values).rowcount
-    old = {each.incomplete.session_date: each for each in gaps if each.incomplete.why is not Why.CLOSED}
+    before = known.coverage
+    if known.is_new or (before.spans, before.refetched_to) != (after.spans, after.refetched_to):
+        row = {**values, "complete": f"{{{complete}}}", "refetched_to": after.refetched_to}
+        changed += connection.execute(query("store_coverage"), row).rowcount
+    old = {each.incomplete.session_date: each for each in known.gaps if each.incomplete.why is not Why.CLOSED}
     new = {each.session_date: each for each in _separate(after.incomplete, dates)}
     gone = [first for first in old if first not in new]
-    closed = _closed_days(connection, calendar, gone)
-    for first in gone:
-        name = "close_gap" if first in closed else "resolve_gap"
-        changed += connection.execute(query(name), {"id": old[first].id, "now": now, "calendar": calendar}).rowcount
+    if gone:
+        closed = _closed_days(connection, calendar, gone)
+        for name, ids in (
+            ("close_gaps", [old[each].id for each in gone if each in closed]),
+            ("resolve_gaps", [old[each].id for each in gone if each not in closed]),
+        ):
+            if ids:
+                changed += connection.execute(query(name), {**values, "ids": ids}).rowcount
+    added: list[dict[str, Any]] = []
+    altered: list[dict[str, Any]] = []
     for first, each in new.items():
         former = old.get(first)
         if former is not None and former.incomplete == each:
             continue
         row = {
-            **values, "first": first, "last": each.last or first, "why": str(each.why), "attempts": min(each.attempts, 32767),
+            "first": first, "last": each.last or first, "why": str(each.why), "attempts": min(each.attempts, 32767),
             "next_at": each.next_at, "since": each.since,
             **_evidence(each, former or _covering(old.values(), first), request, quarantine.get(first)),
         }  # fmt: skip
         if former is not None:
-            changed += connection.execute(query("change_gap"), {**row, "id": former.id}).rowcount
+            altered.append({**row, "id": former.id})
         else:
-            changed += connection.execute(query("add_gap"), row).rowcount
+            added.append(row)
+    for name, rows in (("change_gaps", altered), ("add_gaps", added)):
+        if rows:
+            columns = {f"{column}s": array(row[column] for row in rows) for column in rows[0]}
+            changed += connection.execute(query(name), {**values, **columns}).rowcount
     return changed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 from scizor.base.paths import ROOT
@@ -20,3 +21,9 @@ def query(name: str, **parts: str) -> bytes:
     for part, fragment in parts.items():
         text = text.replace("{" + part + "}", fragment)
     return text.encode()
+
+
+def array(values: Iterable[object]) -> str:
+    """The text of an array of dates, instants, numbers or names of ours; None is NULL. psycopg's own takes ten times as long
+    over thousands of elements, since it looks into each for quotes."""
+    return "{" + ",".join("NULL" if each is None else f'"{each}"' for each in values) + "}"

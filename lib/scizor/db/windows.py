@@ -79,23 +79,26 @@ def store_text(
         series = Series(window.instrument.symbol_id, window.timeframe, bars.origin_id(connection, window.origin))
         if request is None:
             request = requests.open_request(connection, run, window, series.origin, outcome.asked_at or now)
-        before, gaps = coverage.load_series(connection, series, window.origin)
-        outcome = knowledge.confirmed(before, window, outcome, sessions)
+        known = coverage.load_series(connection, series, window.origin)
+        outcome = knowledge.confirmed(known.coverage, window, outcome, sessions)
         staged, refused, merged = Staged(), Refused(), Merged()
         present: set[date] = set()
         if outcome.is_ok:
-            asked_at, zone = outcome.asked_at or now, window.instrument.calendar
-            staged = bars.stage(connection, text)
-            over = bisect_right(sessions, asked_at, key=lambda each: each.last)
-            finished_to = sessions[over - 1].session_date if over else date.min
-            refused = bars.refuse(connection, series, staged, zone, asked_at, finished_to, request, now)
-            merged = bars.merge(connection, series, staged, staged.received - refused.rows, zone, request, now)
-            present = _present(connection, series, window, merged, sessions)
+            asked_at = outcome.asked_at or now
+            staged = bars.stage(connection, series, text, sessions, asked_at)
+            refused = bars.refuse(connection, series, staged, sessions, asked_at, request, now)
+            left = staged.received - refused.rows
+            kept = set(staged.dates) - (refused.dates if window.timeframe is Timeframe.DAY1 else set())
+            first, last = min(kept, default=window.first), max(kept, default=window.last)
+            is_first = known.held is None or last < known.held.first or first > known.held.last
+            merged = bars.merge(connection, series, staged, left, window.instrument.calendar, request, now, is_first=is_first)
             if merged.stored or merged.revised:
-                connection.execute(query("store_metadata"), {**series.key, "added": merged.stored, "now": now})
-        after = knowledge.after(before, window, outcome, sessions, present, refused.quarantine, now)
+                held = {"first": first, "last": last, "added": merged.stored, "now": now}
+                connection.execute(query("store_metadata"), {**series.key, **held})
+            present = kept if is_first and window.timeframe is Timeframe.DAY1 else _present(connection, series, window, sessions)
+        after = knowledge.after(known.coverage, window, outcome, sessions, present, refused.quarantine, now)
         coverage.store(
-            connection, series, before, after, gaps, request=request, quarantine=refused.quarantine,
+            connection, series, known, after, request=request, quarantine=refused.quarantine,
             dates=knowledge.dates_of(sessions), now=now, calendar=window.instrument.calendar,
         )  # fmt: skip
         counts = {
@@ -130,14 +133,12 @@ def text_of(timeframe: Timeframe, answer: Sequence[Bar], sessions: Sequence[Sess
     return copy_text(answer, days)
 
 
-def _present(connection: Connection, series: Series, window: Window, merged: Merged, sessions: Sequence[Session]) -> set[date]:
+def _present(connection: Connection, series: Series, window: Window, sessions: Sequence[Session]) -> set[date]:
     """The window's sessions that have all their bars in the table. A daily session has one; of shorter bars continuous
     trading has a fixed number, and what a closing auction adds is welcome."""
-    if series.timeframe is Timeframe.DAY1:
-        if merged.revised or merged.unchanged:
-            return set(bars.session_counts(connection, series, window.first, window.last))
-        return set(bars.staged_dates(connection))
     counts = bars.session_counts(connection, series, window.first, window.last)
+    if series.timeframe is Timeframe.DAY1:
+        return set(counts)
     seconds = series.timeframe.seconds
     return {
         each.session_date for each in sessions

@@ -1,0 +1,24 @@
+-- Of the daily bars that the screen doubts, those that break a hard rule, with its name. The stored bar before the answer
+-- stands beside them, for the rules about neighbours.
+SELECT "timestamp", claimed_date, rule, format('%%s,%%s,%%s,%%s,%%s,%%s,%%s', open, high, low, close, volume, wap, trades)
+FROM (
+    SELECT c.*, {rule} AS rule
+    FROM (
+        SELECT false AS is_prior, "timestamp", session_date AS claimed_date,
+               CASE WHEN "timestamp" = session_date::timestamptz AND session_date <> ALL (%(closed)s) THEN session_date END AS session_date,
+               open, high, low, close, volume, wap, trades, %(asked_at)s::timestamptz AS asked_at, %(finished_to)s::date AS finished_to
+        FROM staged
+        WHERE %(doubts)s::timestamptz[] IS NULL OR "timestamp" = ANY (%(beside)s::timestamptz[]) OR session_date = ANY (%(closed)s)
+        UNION ALL
+        (SELECT true, b."timestamp", b.session_date, b.session_date, b.open, b.high, b.low, b.close, b.volume, b.wap, b.trades,
+                %(asked_at)s, %(finished_to)s
+         FROM bars b
+         WHERE b.symbol_id = %(symbol_id)s AND b.timeframe = %(timeframe)s AND b.origin = %(origin)s
+           AND b."timestamp" < %(first)s
+         ORDER BY b."timestamp" DESC
+         LIMIT 1)
+    ) c
+    {window}
+) d
+WHERE rule IS NOT NULL AND NOT is_prior
+  AND (%(doubts)s::timestamptz[] IS NULL OR "timestamp" = ANY (%(doubts)s::timestamptz[]) OR claimed_date = ANY (%(closed)s))
