@@ -33,6 +33,7 @@ from scizor.base.exit import Exit
 from scizor.run import runner
 from scizor.run.context import Context, Result
 from scizor.run.script import Needs
+from tests.relay import Relay
 from tests.run.configured import write
 
 Run = Callable[..., Exit]
@@ -211,3 +212,45 @@ def test_row_55_a_database_that_is_down_ends_with_69(config: Config, tmp_path: P
     args = argparse.Namespace(config=write(replace(down, clock=clock), tmp_path / "down.toml"), debug=False, verbose=False)
     assert runner.run(lambda _: Result(), args, name="a-job", needs=Needs(), scope="") is Exit.UNREACHABLE
     assert str(tmp_path) in capfd.readouterr().err
+
+
+def test_a_failure_mails_at_once_not_again_within_the_hour_and_says_when_it_is_over(
+    config: Config, tmp_path: Path, database: psycopg.Connection, relay: Relay
+) -> None:
+    mailing = replace(config, mail=relay.config())
+    args = argparse.Namespace(config=write(mailing, tmp_path / "mailing.toml"), debug=False, verbose=False)
+
+    def run(job: Callable[[Context], Result]) -> Exit:
+        return runner.run(job, args, name="a-job", needs=Needs(), scope="")
+
+    def fail(context: Context) -> Result:
+        raise UnreachableError("nothing listens on 127.0.0.1:4002", hint="start the Gateway")
+
+    assert run(fail) is Exit.UNREACHABLE
+    assert run(fail) is Exit.UNREACHABLE
+    assert len(relay.mails) == 1
+    assert "a-job" in relay.subjects[0]
+    assert "HINT: start the Gateway" in relay.mails[0].get_content()
+    assert database.execute("SELECT severity, count(*) FROM alerts GROUP BY 1").fetchall() == [("high", 1)]
+    assert run(lambda _: Result("nothing is due", was_idle=True)) is Exit.DONE
+    assert len(relay.mails) == 1  # an idle run proves nothing
+    assert run(lambda _: Result("all stored", leaves_failures=True)) is Exit.DONE
+    assert len(relay.mails) == 1  # nor does one that did not try what had failed
+    assert run(lambda _: Result("all stored")) is Exit.DONE
+    assert len(relay.mails) == 2
+    assert "recovered" in relay.subjects[1]
+
+
+def test_a_job_that_hangs_past_its_deadline_is_ended_by_force_and_mailed(config: Config, tmp_path: Path, relay: Relay) -> None:
+    hanging = replace(config, mail=relay.config(), clock=fast_clock(config), collect=replace(config.collect, deadline_minutes=1))
+    program = (
+        "import argparse, sys, time\nfrom pathlib import Path\nfrom scizor.run import runner, stop\n"
+        "from scizor.run.script import Needs\nstop.GRACE_SECONDS = 0.2\n"
+        "args = argparse.Namespace(config=Path(sys.argv[1]), debug=False, verbose=False)\n"
+        "runner.run(lambda context: time.sleep(60), args, name='a-job', needs=Needs(database=False, row=False), scope='')\n"
+    )
+    file = write(hanging, tmp_path / "hanging.toml")
+    ended = subprocess.run([sys.executable, "-c", program, str(file)], check=False, capture_output=True, text=True, timeout=50)
+    assert ended.returncode == Exit.DEADLINE
+    assert "ended by force" in ended.stderr
+    assert len(relay.mails) == 1

@@ -18,6 +18,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
@@ -126,7 +127,17 @@ def _own_directory(service: Service) -> None:
 
 def _is_running(service: Service) -> bool:
     pid = service.pid()
-    return pid is not None and _is_alive(pid) and service.is_ready()
+    return pid is not None and _is_alive(pid) and _is_ours(service, pid) and service.is_ready()
+
+
+def _is_ours(service: Service, pid: int) -> bool:
+    """Not a stranger to whom the number of our dead server was given: its command line names our directory. Where the
+    system does not show command lines, the number is believed."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
+    return os.fsencode(service.directory) in command
 
 
 def _start(service: Service) -> None:
@@ -141,21 +152,21 @@ def _start(service: Service) -> None:
             )  # fmt: skip
         except PermissionError as refusal:
             raise ConfigurationError(f"cannot start {service.name}: {refusal}") from None
-    waited = 0.0
+    clock = RunningClock()
+    limit = clock.now() + timedelta(seconds=service.start_seconds)
     while not service.is_ready():
-        if child.poll() is not None or waited > service.start_seconds:
+        if child.poll() is not None or clock.now() > limit:
             failure = _start_failure(service, child.poll())
             child.kill()  # half a server is worse than none: nobody would ever stop it
             child.wait()
             raise failure
         _pause(POLL_SECONDS)
-        waited += POLL_SECONDS
     child.returncode = 0  # from here on it is known by its pid alone, like one that somebody else started
 
 
 def _stop(service: Service) -> None:
     pid = service.pid()
-    if pid is None:
+    if pid is None or not _is_ours(service, pid):
         return
     for number, patience in ((service.stop_signal, STOP_SECONDS), (signal.SIGQUIT, STOP_SECONDS), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):

@@ -23,6 +23,7 @@ from scizor.market.calendar import closed, venue
 from scizor.market.types import Coverage, Instrument, Origin, Session, Timeframe, Why, Window
 from scizor.run.context import Context, Result
 
+FAILED = (Why.ERROR, Why.OUTAGE, Why.NO_PERMISSION, Why.NO_CONTRACT)
 PRIORITY_LAST = 3  # the watch-lists' third tier
 NO_PERMISSION_MAX = 5  # symbols of one exchange without permission stop that exchange
 
@@ -51,11 +52,14 @@ def run(context: Context) -> Result:
         return Result(was_idle=True)
     if not windows:
         return Result("nothing to retry" if args.retry_failed else "nothing is due", was_idle=True)
+    waiting = _waiting(instruments, coverages, now)
     context.log.info("%s", plan)
     if not coverages and sys.stderr.isatty():
         print(plan, file=sys.stderr)
     tally = asyncio.run(fetching.collect(context, windows, sessions))
-    return telling.result_of(tally)
+    result = telling.result_of(tally)
+    result.leaves_failures = waiting
+    return result
 
 
 def choose(instruments: Sequence[Instrument], args: argparse.Namespace) -> list[Instrument]:
@@ -81,6 +85,12 @@ def stopped_exchanges(instruments: Sequence[Instrument], coverages: Mapping[int,
         ):
             waiting[venue(each)] += 1
     return {exchange: count for exchange, count in waiting.items() if count >= NO_PERMISSION_MAX}
+
+
+def _waiting(instruments: Sequence[Instrument], coverages: Mapping[int, Coverage], now: datetime) -> bool:
+    """Whether something that failed before waits for its next time, so that this run did not try it."""
+    gaps = (gap for each in instruments if (found := coverages.get(each.symbol_id)) for gap in found.incomplete)
+    return any(gap.why in FAILED and gap.next_at is not None and gap.next_at > now for gap in gaps)
 
 
 def _is_hopeless(coverage: Coverage | None, window: Window, now: datetime) -> bool:

@@ -53,7 +53,8 @@ class Result:
     """How a job ended. summary: one line for a person and the log. failures: what went wrong, a line each, the most
     important first; the runner prints at most 40. counts: for the job_runs row (targets, ok, failed, rows).
     was_idle: nothing was due: the run is remembered in one row per job and day. kind: what tells one cause of a failure
-    from another (an error's class), never a text with symbols in it."""
+    from another (an error's class), never a text with symbols in it. leaves_failures: what failed in an earlier run was
+    not tried in this one, so its success is no recovery."""
 
     summary: str = ""
     status: Exit = Exit.DONE
@@ -62,3 +63,4 @@ class Result:
     counts: dict[str, int] = field(default_factory=dict)
     was_idle: bool = False
     kind: str = ""
+    leaves_failures: bool = False

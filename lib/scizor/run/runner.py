@@ -16,6 +16,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from scizor.base import config as configuration
@@ -49,7 +50,7 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
     context.log = log.start(name, context.run_id, context.paths.logs, context.clock, verbose=verbose, debug=args.debug)
     deadline = context.clock.wall_seconds(config.collect.deadline_minutes * 60.0)
     try:
-        with listening(context.stop, deadline):
+        with listening(context.stop, deadline, lambda: _forced(context, needs)):
             result = _guarded(job, context, needs)
     except ScizorError as failure:
         result = Result(failure.message, failure.exit, hint=failure.hint, kind=type(failure).__name__)
@@ -199,8 +200,18 @@ def _mail(context: Context, result: Result, text: str) -> None:
 
     event: outbox.Failure | outbox.Success
     if result.status is Exit.DONE:
-        event = outbox.Success(context.name, context.scope, is_idle=result.was_idle)
+        event = outbox.Success(context.name, context.scope, is_idle=result.was_idle or result.leaves_failures)
     else:
         event = outbox.Failure(context.name, context.scope, int(result.status), result.kind, result.summary, text)
-    for sentence in outbox.report(context.config, context.paths, context.clock, event):
+    # What is decided on stands in the database too, if it was reached at all.
+    note = partial(outbox.in_database, context.config, context.name) if context.server else None
+    for sentence in outbox.report(context.config, context.paths, context.clock, event, note=note):
         context.log.info("%s", sentence)
+
+
+def _forced(context: Context, needs: Needs) -> None:
+    """The job hangs and is about to be ended by force: a person must hear of it, and the log too."""
+    result = Result("hung past its deadline and was ended by force", Exit.DEADLINE, hint="see the end of the log", kind="hung")
+    context.log.critical("%s", result.summary)
+    if needs.mail:
+        _mail(context, result, failure_text(context, result))

@@ -54,9 +54,18 @@ class Stop:
 
 
 @contextmanager
-def listening(stop: Stop, deadline_wall_seconds: float | None = None) -> Iterator[None]:
+def listening(
+    stop: Stop, deadline_wall_seconds: float | None = None, last_words: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """While the body runs, signals and the deadline ask `stop`. A second signal, or the grace period after the
-    deadline, ends the process at once: a job that hangs must not hang for ever."""
+    deadline, ends the process at once: a job that hangs must not hang for ever. last_words: called before that end by
+    force, so that somebody hears of it; must not hang itself."""
+
+    def give_up() -> None:
+        print(f"scizor: ended by force, {GRACE_SECONDS:.0f} s after its deadline. HINT: see its log in logs/", file=sys.stderr, flush=True)
+        threading.Timer(GRACE_SECONDS, os._exit, args=[int(Exit.DEADLINE)]).start()
+        last_words()
+        os._exit(int(Exit.DEADLINE))
 
     def on_signal(number: int, _frame: object) -> None:
         if stop.is_asked:
@@ -65,7 +74,7 @@ def listening(stop: Stop, deadline_wall_seconds: float | None = None) -> Iterato
 
     def on_deadline() -> None:
         stop.ask(Exit.DEADLINE)
-        hard = threading.Timer(GRACE_SECONDS, _give_up)
+        hard = threading.Timer(GRACE_SECONDS, give_up)
         hard.daemon = True
         timers.append(hard)
         hard.start()
@@ -106,8 +115,3 @@ def beating(beat: Callable[[], None], wall_seconds: float, log: logging.Logger) 
         over.set()
         thread.join(timeout=10.0)
 
-
-def _give_up() -> None:
-    """The deadline and the grace have passed and the job did not end: better dead and seen than alive and stuck."""
-    print(f"scizor: ended by force, {GRACE_SECONDS:.0f} s after its deadline. HINT: see its log in logs/", file=sys.stderr, flush=True)
-    os._exit(int(Exit.DEADLINE))
