@@ -295,3 +295,8 @@ def test_the_rule_sees_a_planted_breach(rule: Callable[[Module], Iterator[str]],
 def test_what_is_sized_or_only_yields_is_no_breach() -> None:
     module = parse("scizor.planted", "asyncio.Queue(100)\nqueue.Queue(maxsize=LIMIT)\nasyncio.sleep(0)\nclock.now()\nclock.sleep(3)")
     assert not [*endless_queues(module), *own_clocks(module)]
+
+
+@needs_readme
+def test_README_shows_every_key_with_its_default() -> None:
+    assert config.table() in README.read_text()

@@ -252,6 +252,19 @@ def _example_key(key: Field[Any]) -> list[str]:
     return [f"{f'{key.name} = {value}':<36}# {key.metadata['text']}"]
 
 
+def table() -> str:
+    """The README's table of keys, made from the list above; a test compares the two."""
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    for each in fields(Config):
+        if each.name == "file":
+            continue
+        kind = get_type_hints(Config)[each.name]
+        for prefix, key in [(f"[{each.name}] ", key) for key in fields(kind)] if is_dataclass(kind) else [("", each)]:
+            default = key.default if key.default != "" else "empty"
+            lines.append(f"| `{prefix}{key.name}` | {str(default).lower()} | {key.metadata['text']} |")
+    return "\n".join(lines)
+
+
 def secret(file: str) -> str | None:
     """The content of a secret file, or None when none is named. Refuses one that others can read."""
     if not file:

@@ -20,7 +20,7 @@ from scizor.run.servers import client_binaries, database_server
 
 def run(context: Context) -> Result:
     config, words = _choose(context), context.args.rest
-    program = shutil.which("psql", path="/usr/local/bin:/usr/bin:/bin") or str(client_binaries(config) / "psql")
+    program = shutil.which("psql", path=f"{os.environ.get('PATH', '')}:/usr/local/bin:/usr/bin:/bin") or str(client_binaries(config) / "psql")
     with database_server(config) as server:
         user = server.owner if context.args.owner else server.user
         password = secret(server.owner_password_file if context.args.owner else server.password_file)
