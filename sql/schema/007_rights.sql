@@ -7,6 +7,7 @@ GRANT SELECT ON ALL SEQUENCES IN SCHEMA scizor TO scizor_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA scizor GRANT SELECT ON TABLES TO scizor_collector, scizor_reader, scizor_backup;
 ALTER DEFAULT PRIVILEGES IN SCHEMA scizor GRANT SELECT ON SEQUENCES TO scizor_backup;
 
+GRANT USAGE ON SEQUENCE collection_logs_id_seq TO scizor_collector;  -- a request's number is known before its row is written
 GRANT INSERT ON installation, symbols, symbol_codes, watchlist, sessions, session_overrides, job_locks, job_runs, origins,
     collection_logs, pacing_holders, pacing_requests, connection_events, bars, quarantine, coverage, coverage_gaps,
     historical_data_metadata, corporate_actions, alerts, alert_deliveries, backups, kpis TO scizor_collector;
@@ -27,8 +28,8 @@ GRANT UPDATE (holder_id, counted_at, closed_at, noticed_dead) ON pacing_requests
 GRANT UPDATE (session_date, open, high, low, close, volume, wap, trades, flags, request_id, known_from) ON bars TO scizor_collector;
 GRANT UPDATE (verdict, verdict_by, verdict_at) ON quarantine TO scizor_collector;
 GRANT UPDATE (complete, refetched_to, checked_at) ON coverage TO scizor_collector;
-GRANT UPDATE (last, why, attempts, next_at, since, request_id, empty_request_id, quarantine_id,
-    calendar, resolved_at) ON coverage_gaps TO scizor_collector;
+GRANT UPDATE (days, why, attempts, next_at, since, request_id, empty_request_id, quarantine_id, calendar, closed_on, resolved_at)
+    ON coverage_gaps TO scizor_collector;
 GRANT UPDATE (start_date, end_date, bar_count, last_updated) ON historical_data_metadata TO scizor_collector;
 GRANT UPDATE (state, ratio_new, ratio_old, amount, evidence, decided_at) ON corporate_actions TO scizor_collector;
 GRANT UPDATE (severity, subject, body, labels, last_at, times, resolved_at) ON alerts TO scizor_collector;

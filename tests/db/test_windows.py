@@ -30,9 +30,7 @@ def test_a_request_in_vain_never_covers_a_session_and_is_stored_as_what_it_is(
     ]
     assert rows("SELECT complete::text FROM coverage") == [("{}",)]
     assert rows("SELECT count(*) FROM coverage_gaps WHERE is_explained AND resolved_at IS NULL") == [(0,)]
-    assert rows("SELECT min(first), max(last) FROM coverage_gaps WHERE resolved_at IS NULL") == [
-        (market.dates()[0], market.dates()[-1])
-    ]
+    assert rows("SELECT min(session_date), max(session_date) FROM missing_sessions") == [(market.dates()[0], market.dates()[-1])]
     assert not done.coverage.spans
     # the same statements do see a session that is covered
     done = store(collector, None, None, market.window(), ok(market.bars()), NOW, sessions=market.sessions)

@@ -25,6 +25,7 @@ from scizor.market.ladder import ladder
 from scizor.market.types import Origin, Session, Timeframe
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 LOCK = 21348  # advisory, with the symbol's id
 DUPLICATE = "dup_conflict"
@@ -87,9 +88,17 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
+    """What became of the rows. promised: how many each statement must turn out to have touched, once the server is done."""
+
     stored: int = 0
     revised: int = 0
     unchanged: int = 0
+    promised: tuple[tuple[Cursor, int], ...] = ()
+
+    def verify(self) -> None:
+        for cursor, rows in self.promised:
+            if cursor.rowcount != rows:
+                raise RuntimeError(f"a merge touched {cursor.rowcount} bars instead of {rows}: has somebody written without the lock?")
 
 
 def origin_id(connection: Connection, origin: Origin) -> int:
@@ -189,13 +198,16 @@ def merge(
     values = {**series.key, "first": staged.first, "last": staged.last, "request_id": request, "now": now}
     flags = {"flags": flags_sql(calendar)}
     if is_first:
-        return Merged(stored=connection.execute(query("insert_bars", **flags), values).rowcount)
+        return Merged(stored=left, promised=((connection.execute(query("insert_bars", **flags), values), left),))
     row = connection.execute(query("compare_bars"), values).fetchone()
     assert row is not None
     new, changed = row
-    revised = connection.execute(query("revise_bars", **flags), values).rowcount if changed else 0
-    stored = connection.execute(query("insert_new_bars", **flags), values).rowcount if new else 0
-    return Merged(stored, revised, left - stored - revised)
+    promised = []
+    if changed:
+        promised.append((connection.execute(query("revise_bars", **flags), values), changed))
+    if new:
+        promised.append((connection.execute(query("insert_new_bars", **flags), values), new))
+    return Merged(new, changed, left - new - changed, tuple(promised))
 
 
 @cache

@@ -1,45 +1,52 @@
 """What is known of each series, as market.coverage thinks of it, in the tables.
 
-A series is one row with its complete ranges, and one row for each stretch of sessions that is not complete; an empty answer
-or an error changes rows only where the knowledge changed. A stretch that healed keeps its row, closed by resolved_at.
+A series is one row with its complete ranges, and a few rows of sessions that are not complete: those of which the same is
+known by the same evidence are one row, so that twenty years of a thin share are no thousand rows. A row is written only
+where knowledge changed; one whose sessions have healed stays, closed by resolved_at.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.types.multirange import Multirange
 
-from scizor.db.bars import Series
-from scizor.db.sql import array, query
+from scizor.db.bars import Refused, Series
+from scizor.db.sql import query
 from scizor.market.types import Coverage, Incomplete, Origin, Span, Timeframe, Why
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 DAY = timedelta(days=1)
 
+#: Why, attempts, next_at, since, and the day of what has a refused bar of its own to show.
+State = tuple[Why, int, datetime | None, datetime | None, date | None]
+
 
 class Gap(NamedTuple):
     """An open row of coverage_gaps with its evidence."""
 
     id: int
-    incomplete: Incomplete
+    spans: tuple[Span, ...]
+    state: State
     request_id: int
     empty_request_id: int | None
     quarantine_id: int | None
 
 
 class Known(NamedTuple):
-    """A series and the rows behind it. held: the session dates between which bars has anything of it; None: nothing."""
+    """A series and the rows behind it. held: the session dates between which bars has anything of it; None: nothing.
+    request: the number for the next row of collection_logs."""
 
     coverage: Coverage
     gaps: list[Gap]
     held: Span | None
     is_new: bool
+    request: int
 
 
 def load(
@@ -48,8 +55,11 @@ def load(
     """What is known, by symbol id; symbols of which nothing is known are absent. number: the origin's in origins."""
     values = {"timeframe": str(timeframe), "origin": number, "symbols": None if symbols is None else sorted(symbols)}
     gaps: dict[int, list[Incomplete]] = {}
-    for symbol_id, first, last, why, attempts, next_at, since in connection.execute(query("gaps"), values):
-        gaps.setdefault(symbol_id, []).append(_incomplete(first, last, why, attempts, next_at, since))
+    for symbol_id, first, end, why, attempts, next_at, since in connection.execute(query("gaps"), values):
+        last = end - DAY
+        gaps.setdefault(symbol_id, []).append(
+            Incomplete(first, Why(why), attempts, next_at, None if first == last else last, since)
+        )
     return {
         symbol_id: Coverage(symbol_id, timeframe, origin, _spans(complete), tuple(gaps.get(symbol_id, ())), refetched_to)
         for symbol_id, complete, refetched_to in connection.execute(query("coverage"), values)
@@ -59,93 +69,101 @@ def load(
 def load_series(connection: Connection, series: Series, origin: Origin) -> Known:
     """One series, with the rows behind it. Nothing known is an empty Coverage."""
     row = connection.execute(query("coverage_of_series"), series.key).fetchone()
-    if row is None:
-        return Known(Coverage(series.symbol_id, series.timeframe, origin), [], None, is_new=True)
-    complete, refetched_to, first, last = row
-    gaps = [
-        Gap(number, _incomplete(start, end, why, attempts, next_at, since), request, empty, quarantine)
-        for number, start, end, why, attempts, next_at, since, request, empty, quarantine in connection.execute(
-            query("gaps_of_series"), series.key
-        )
-    ]
-    incomplete = tuple(each.incomplete for each in gaps)
-    found = Coverage(series.symbol_id, series.timeframe, origin, _spans(complete), incomplete, refetched_to)
-    return Known(found, gaps, Span(first, last) if first else None, is_new=False)
+    assert row is not None
+    request, is_new, complete, refetched_to, first, last = row
+    if is_new:
+        return Known(Coverage(series.symbol_id, series.timeframe, origin), [], None, True, request)
+    gaps = []
+    for number, days, why, attempts, next_at, since, *evidence in connection.execute(query("gaps_of_series"), series.key):
+        spans = _spans(days)
+        gaps.append(Gap(number, spans, _state(Why(why), attempts, next_at, since, spans[0].first), *evidence))
+    incomplete = sorted(
+        Incomplete(first, *gap.state[:3], None if first == last else last, gap.state[3])
+        for gap in gaps for first, last in gap.spans
+    )  # fmt: skip
+    found = Coverage(series.symbol_id, series.timeframe, origin, _spans(complete), tuple(incomplete), refetched_to)
+    return Known(found, gaps, Span(first, last) if first else None, False, request)
 
 
 def store(
     connection: Connection, series: Series, known: Known, after: Coverage, *,
-    request: int, quarantine: Mapping[date, int], dates: Sequence[date], now: datetime, calendar: str,
-) -> int:  # fmt: skip
-    """Writes what differs between two states of knowledge; returns how many rows changed.
+    request: int, refused: Refused, dates: Sequence[date], now: datetime, calendar: str,
+) -> None:  # fmt: skip
+    """Writes what differs between two states of knowledge.
 
-    request: the evidence of whatever is new. quarantine: row ids by session date, of this answer. dates: the calendar's
-    session dates.
+    request, refused: the evidence of whatever is new. dates: the calendar's session dates.
     """
-    values = {**series.key, "now": now, "calendar": calendar}
-    complete = ",".join(f"[{first},{last + DAY})" for first, last in after.spans)
-    changed = 0
     before = known.coverage
+    values = {**series.key, "now": now, "calendar": calendar}
     if known.is_new or (before.spans, before.refetched_to) != (after.spans, after.refetched_to):
-        row = {**values, "complete": f"{{{complete}}}", "refetched_to": after.refetched_to}
-        changed += connection.execute(query("store_coverage"), row).rowcount
-    old = {each.incomplete.session_date: each for each in known.gaps if each.incomplete.why is not Why.CLOSED}
-    new = {each.session_date: each for each in _separate(after.incomplete, dates)}
-    gone = [first for first in old if first not in new]
-    if gone:
-        closed = _closed_days(connection, calendar, gone)
-        for name, ids in (
-            ("close_gaps", [old[each].id for each in gone if each in closed]),
-            ("resolve_gaps", [old[each].id for each in gone if each not in closed]),
-        ):
-            if ids:
-                changed += connection.execute(query(name), {**values, "ids": ids}).rowcount
-    added: list[dict[str, Any]] = []
-    altered: list[dict[str, Any]] = []
-    for first, each in new.items():
-        former = old.get(first)
-        if former is not None and former.incomplete == each:
-            continue
-        row = {
-            "first": first, "last": each.last or first, "why": str(each.why), "attempts": min(each.attempts, 32767),
-            "next_at": each.next_at, "since": each.since,
-            **_evidence(each, former or _covering(old.values(), first), request, quarantine.get(first)),
-        }  # fmt: skip
+        row = {**values, "complete": _multirange(after.spans), "refetched_to": after.refetched_to}
+        connection.execute(query("store_coverage"), row)
+    if not known.is_new and before.incomplete == after.incomplete:
+        return
+    old = [each for each in known.gaps if each.state[0] is not Why.CLOSED]
+    kept, fresh = _assign(after.incomplete, old, dates)
+    for gap in old:
+        spans = kept.get(gap.id, ())
+        if spans and spans != gap.spans:
+            connection.execute(query("cut_gap"), {"id": gap.id, "days": _multirange(spans)})
+    left = [each for each in old if each.id not in kept]
+    for state, spans in fresh.items():
+        former = next((each for each in left if each.spans == spans), None)
+        source = former or _covering(old, spans[0].first)
+        row = {**values, "days": _multirange(spans), **_columns(state), **_evidence(state, source, request, refused.quarantine)}
         if former is not None:
-            altered.append({**row, "id": former.id})
+            left.remove(former)
+            connection.execute(query("change_gap"), {**row, "id": former.id})
         else:
-            added.append(row)
-    for name, rows in (("change_gaps", altered), ("add_gaps", added)):
-        if rows:
-            columns = {f"{column}s": array(row[column] for row in rows) for column in rows[0]}
-            changed += connection.execute(query(name), {**values, **columns}).rowcount
-    return changed
+            connection.execute(query("add_gap"), row)
+    if left:
+        _resolve(connection, left, values)
 
 
-def _evidence(each: Incomplete, source: Gap | None, request: int, quarantined: int | None) -> dict[str, int | None]:
-    """Which rows prove it: the request that says so, the first empty answer, the refused bar. source: the former row."""
-    first_empty = request if each.since is not None else None
-    if source is not None:
-        former = source.incomplete
-        if (former.why, former.attempts, former.next_at, former.since) == (each.why, each.attempts, each.next_at, each.since):
-            request = source.request_id  # only its stretch was cut anew
-        if each.since is not None and former.since == each.since:
-            first_empty = source.empty_request_id
-        quarantined = quarantined or source.quarantine_id
-    quarantined = quarantined if each.why is Why.QUARANTINED else None
-    return {"request_id": request, "empty_request_id": first_empty, "quarantine_id": quarantined}
+def _assign(
+    incomplete: Iterable[Incomplete], old: Sequence[Gap], dates: Sequence[date]
+) -> tuple[dict[int, tuple[Span, ...]], dict[State, tuple[Span, ...]]]:
+    """Which stretches stay with the row that says the same of them already, and those that need a new row, by state."""
+    kept: dict[int, list[Span]] = {}
+    fresh: dict[State, list[Span]] = {}
+    rows: dict[State, list[Gap]] = {}
+    for gap in old:
+        rows.setdefault(gap.state, []).append(gap)
+    for each in _separate(incomplete, dates):
+        state = _state(each.why, each.attempts, each.next_at, each.since, each.session_date)
+        rest = [Span(each.session_date, each.last or each.session_date)]
+        for gap in rows.get(state, ()):
+            common, rest = _cut(rest, gap.spans)
+            if common:
+                kept.setdefault(gap.id, []).extend(common)
+        rest = [span for span in rest if bisect_left(dates, span.first) < bisect_right(dates, span.last)]
+        if rest:
+            fresh.setdefault(state, []).extend(rest)
+    return {key: tuple(sorted(each)) for key, each in kept.items()}, {key: tuple(each) for key, each in fresh.items()}
 
 
-def _covering(gaps: Iterable[Gap], day: date) -> Gap | None:
-    """The former row of whose stretch this day was a part."""
-    for gap in gaps:
-        if gap.incomplete.session_date <= day <= (gap.incomplete.last or gap.incomplete.session_date):
-            return gap
-    return None
+def _cut(spans: Sequence[Span], by: Sequence[Span]) -> tuple[list[Span], list[Span]]:
+    """What of `spans` lies in `by`, and what does not."""
+    inside: list[Span] = []
+    rest = list(spans)
+    for other in by:
+        left: list[Span] = []
+        for span in rest:
+            first, last = max(span.first, other.first), min(span.last, other.last)
+            if first > last:
+                left.append(span)
+                continue
+            inside.append(Span(first, last))
+            if span.first < first:
+                left.append(Span(span.first, first - DAY))
+            if last < span.last:
+                left.append(Span(last + DAY, span.last))
+        rest = left
+    return inside, rest
 
 
 def _separate(incomplete: Iterable[Incomplete], dates: Sequence[date]) -> Iterator[Incomplete]:
-    """Stretches of quarantined sessions as one row each: each has a refused bar of its own to show."""
+    """Stretches of quarantined sessions one by one: each has a refused bar of its own to show."""
     for each in incomplete:
         if each.why is Why.QUARANTINED and each.last is not None:
             for day in dates[bisect_left(dates, each.session_date) : bisect_right(dates, each.last)]:
@@ -154,17 +172,48 @@ def _separate(incomplete: Iterable[Incomplete], dates: Sequence[date]) -> Iterat
             yield each
 
 
-def _closed_days(connection: Connection, calendar: str, days: Collection[date]) -> set[date]:
-    """Of these, the days that an override has closed: no longer missing, and the override is why."""
-    if not days:
-        return set()
-    values = {"calendar": calendar, "days": list(days)}
-    return {row[0] for row in connection.execute(query("closed_days"), values)}
+def _evidence(state: State, source: Gap | None, request: int, quarantined: dict[date, int]) -> dict[str, int | None]:
+    """Which rows prove it: the request that says so, the first empty answer, the refused bar. source: the former row."""
+    why, _, _, since, day = state
+    first_empty = request if since is not None else None
+    if source is not None and since is not None and source.state[3] == since:
+        first_empty = source.empty_request_id
+    refused = None
+    if why is Why.QUARANTINED and day is not None:
+        refused = quarantined.get(day) or (source.quarantine_id if source else None)
+    return {"request_id": request, "empty_request_id": first_empty, "quarantine_id": refused}
 
 
-def _incomplete(first: date, last: date, why: str, attempts: int, next_at: datetime | None, since: datetime | None) -> Incomplete:
-    return Incomplete(first, Why(why), attempts, next_at, None if first == last else last, since)
+def _resolve(connection: Connection, gaps: Sequence[Gap], values: dict[str, Any]) -> None:
+    """Rows of which nothing is left. A day on which there was no session after all is closed, and the override is why."""
+    closed = {}
+    days = [each.spans[0].first for each in gaps if len(each.spans) == 1 and each.spans[0].first == each.spans[0].last]
+    if days:
+        row = {**values, "days": days}
+        closed = {day: True for (day,) in connection.execute(query("closed_days"), row)}
+    for gap in gaps:
+        name = "close_gap" if gap.spans[0].first in closed and len(gap.spans) == 1 else "resolve_gap"
+        connection.execute(query(name), {**values, "id": gap.id, "day": gap.spans[0].first})
 
 
-def _spans(complete: Multirange[date]) -> tuple[Span, ...]:
-    return tuple(Span(each.lower, each.upper - DAY) for each in complete if each.lower and each.upper)
+def _covering(gaps: Iterable[Gap], day: date) -> Gap | None:
+    """The former row of whose sessions this day was one."""
+    return next((gap for gap in gaps if any(first <= day <= last for first, last in gap.spans)), None)
+
+
+def _state(why: Why, attempts: int, next_at: datetime | None, since: datetime | None, first: date) -> State:
+    return (why, attempts, next_at, since, first if why is Why.QUARANTINED else None)
+
+
+def _columns(state: State) -> dict[str, Any]:
+    why, attempts, next_at, since, _ = state
+    return {"why": str(why), "attempts": min(attempts, 32767), "next_at": next_at, "since": since}
+
+
+def _multirange(spans: Iterable[Span]) -> str:
+    """Its text: psycopg's own takes ten times as long."""
+    return "{" + ",".join(f"[{first},{last + DAY})" for first, last in spans) + "}"
+
+
+def _spans(days: Multirange[date]) -> tuple[Span, ...]:
+    return tuple(Span(each.lower, each.upper - DAY) for each in days if each.lower and each.upper)

@@ -17,22 +17,33 @@ TEXT_MAX = 1000  # characters, as the column's CHECK says
 
 
 def open_request(connection: Connection, run: Run | None, window: Window, origin: int, at: datetime) -> int:
-    """A pending row; returns its id. `at`: when it was, or will be, asked."""
-    row = connection.execute(query("open_request"), {
-        "run_id": run.id if run else None, "symbol_id": window.instrument.symbol_id, "timeframe": window.timeframe,
-        "origin": origin, "start_date": window.first, "end_date": window.last, "window_start": window.start,
-        "window_end": window.end, "attempt": min(window.attempt, 32767), "at": at,
-    }).fetchone()  # fmt: skip
+    """A pending row, for a request that is about to be sent; returns its id. windows.store closes it."""
+    row = connection.execute(query("open_request"), _described(run, window, origin, at)).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def close_request(connection: Connection, request: int, outcome: Outcome, counts: dict[str, int], now: datetime) -> None:
-    """How it ended. counts: records_collected and what became of them."""
-    connection.execute(query("close_request"), {
-        "id": request, "outcome": outcome.kind, "ib_code": outcome.code, "text": _clean(outcome.text), "now": now,
+def store_request(
+    connection: Connection, request: int, run: Run | None, window: Window, origin: int, outcome: Outcome,
+    counts: dict[str, int], now: datetime, *, is_pending: bool,
+) -> None:  # fmt: skip
+    """How it ended: its whole row, or the rest of a pending one. counts: records_collected and what became of them."""
+    ended = {
+        "id": request, "outcome": str(outcome.kind), "ib_code": outcome.code, "text": _clean(outcome.text), "now": now,
         "is_permanent": outcome.is_permanent, "sha256": outcome.sha256, **counts,
-    })  # fmt: skip
+    }  # fmt: skip
+    if is_pending:
+        connection.execute(query("close_request"), ended)
+    else:
+        connection.execute(query("store_request"), {**_described(run, window, origin, outcome.asked_at or now), **ended})
+
+
+def _described(run: Run | None, window: Window, origin: int, at: datetime) -> dict[str, Any]:
+    return {
+        "run_id": run.id if run else None, "symbol_id": window.instrument.symbol_id, "timeframe": str(window.timeframe),
+        "origin": origin, "start_date": window.first, "end_date": window.last, "window_start": window.start,
+        "window_end": window.end, "attempt": min(window.attempt, 32767), "at": at,
+    }  # fmt: skip
 
 
 def _clean(text: str) -> str | None:

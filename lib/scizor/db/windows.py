@@ -21,7 +21,7 @@ from scizor.db.runs import Run, fence
 from scizor.db.sql import query
 from scizor.market import coverage as knowledge
 from scizor.market.bars import copy_text
-from scizor.market.types import Bar, Coverage, Outcome, OutcomeKind, Session, Timeframe, Window
+from scizor.market.types import Bar, Coverage, Outcome, OutcomeKind, Session, Span, Timeframe, Window
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -77,38 +77,33 @@ def store_text(
             fence(connection, run)
         bars.lock_symbol(connection, window.instrument.symbol_id)
         series = Series(window.instrument.symbol_id, window.timeframe, bars.origin_id(connection, window.origin))
-        if request is None:
-            request = requests.open_request(connection, run, window, series.origin, outcome.asked_at or now)
         known = coverage.load_series(connection, series, window.origin)
+        number = known.request if request is None else request
         outcome = knowledge.confirmed(known.coverage, window, outcome, sessions)
-        staged, refused, merged = Staged(), Refused(), Merged()
-        present: set[date] = set()
+        staged, refused = Staged(), Refused()
         if outcome.is_ok:
             asked_at = outcome.asked_at or now
             staged = bars.stage(connection, series, text, sessions, asked_at)
-            refused = bars.refuse(connection, series, staged, sessions, asked_at, request, now)
-            left = staged.received - refused.rows
-            kept = set(staged.dates) - (refused.dates if window.timeframe is Timeframe.DAY1 else set())
-            first, last = min(kept, default=window.first), max(kept, default=window.last)
-            is_first = known.held is None or last < known.held.first or first > known.held.last
-            merged = bars.merge(connection, series, staged, left, window.instrument.calendar, request, now, is_first=is_first)
-            if merged.stored or merged.revised:
-                held = {"first": first, "last": last, "added": merged.stored, "now": now}
-                connection.execute(query("store_metadata"), {**series.key, **held})
-            present = kept if is_first and window.timeframe is Timeframe.DAY1 else _present(connection, series, window, sessions)
-        after = knowledge.after(known.coverage, window, outcome, sessions, present, refused.quarantine, now)
-        coverage.store(
-            connection, series, known, after, request=request, quarantine=refused.quarantine,
-            dates=knowledge.dates_of(sessions), now=now, calendar=window.instrument.calendar,
-        )  # fmt: skip
-        counts = {
-            "records_collected": staged.received, "stored": merged.stored, "revised": merged.revised,
-            "unchanged": merged.unchanged, "quarantined": refused.quarantined, "duplicates": refused.duplicates,
-            "unfinished": refused.unfinished,
-        }  # fmt: skip
-        requests.close_request(connection, request, outcome, counts, now)
+            refused = bars.refuse(connection, series, staged, sessions, asked_at, number, now)
+        # From here on little has to be waited for: the server merges while we think about coverage.
+        with connection.pipeline():
+            merged, present = _merge(connection, series, window, staged, refused, sessions, known.held, number, now)
+            after = knowledge.after(known.coverage, window, outcome, sessions, present, refused.quarantine, now)
+            coverage.store(
+                connection, series, known, after, request=number, refused=refused, dates=knowledge.dates_of(sessions), now=now,
+                calendar=window.instrument.calendar,
+            )  # fmt: skip
+            counts = {
+                "records_collected": staged.received, "stored": merged.stored, "revised": merged.revised,
+                "unchanged": merged.unchanged, "quarantined": refused.quarantined, "duplicates": refused.duplicates,
+                "unfinished": refused.unfinished,
+            }  # fmt: skip
+            requests.store_request(
+                connection, number, run, window, series.origin, outcome, counts, now, is_pending=request is not None
+            )
+        merged.verify()
     return Stored(
-        request, outcome.kind, after, staged.received, merged.stored, merged.revised, merged.unchanged, refused.quarantined,
+        number, outcome.kind, after, staged.received, merged.stored, merged.revised, merged.unchanged, refused.quarantined,
         refused.duplicates, refused.unfinished, refused.rules,
     )  # fmt: skip
 
@@ -133,14 +128,30 @@ def text_of(timeframe: Timeframe, answer: Sequence[Bar], sessions: Sequence[Sess
     return copy_text(answer, days)
 
 
-def _present(connection: Connection, series: Series, window: Window, sessions: Sequence[Session]) -> set[date]:
-    """The window's sessions that have all their bars in the table. A daily session has one; of shorter bars continuous
-    trading has a fixed number, and what a closing auction adds is welcome."""
+def _merge(
+    connection: Connection, series: Series, window: Window, staged: Staged, refused: Refused, sessions: Sequence[Session],
+    held: Span | None, request: int, now: datetime,
+) -> tuple[Merged, set[date]]:  # fmt: skip
+    """Brings the bars into the table. Also the session dates of the window that have all their bars there now."""
+    if staged.received == 0:
+        return Merged(), set()
+    daily = series.timeframe is Timeframe.DAY1
+    dates = set(staged.dates) - (refused.dates if daily else set())
+    first, last = min(dates, default=window.first), max(dates, default=window.last)
+    is_first = held is None or last < held.first or first > held.last
+    left = staged.received - refused.rows
+    merged = bars.merge(connection, series, staged, left, window.instrument.calendar, request, now, is_first=is_first)
+    if merged.stored or merged.revised:
+        values = {**series.key, "first": first, "last": last, "added": merged.stored, "now": now}
+        connection.execute(query("store_metadata"), values)
+    if daily and is_first:
+        return merged, dates
     counts = bars.session_counts(connection, series, window.first, window.last)
-    if series.timeframe is Timeframe.DAY1:
-        return set(counts)
-    seconds = series.timeframe.seconds
-    return {
-        each.session_date for each in sessions
-        if counts.get(each.session_date, 0) >= -(-int((each.close - each.open).total_seconds()) // seconds)
-    }  # fmt: skip
+    if daily:
+        return merged, set(counts)
+    return merged, {each.session_date for each in sessions if counts.get(each.session_date, 0) >= _expected(each, series)}
+
+
+def _expected(session: Session, series: Series) -> int:
+    """Bars of continuous trading; what a closing auction adds is welcome."""
+    return -(-int((session.close - session.open).total_seconds()) // series.timeframe.seconds)
