@@ -1,14 +1,15 @@
--- Of the daily bars that the screen doubts, those that break a hard rule, with its name. The stored bar before the answer
--- stands beside them, for the rules about neighbours.
+-- Of the daily bars that are doubted, those that break a hard rule, with its name. Their neighbours stand beside them, and
+-- the stored bar before the answer.
 SELECT "timestamp", claimed_date, rule, format('%%s,%%s,%%s,%%s,%%s,%%s,%%s', open, high, low, close, volume, wap, trades)
 FROM (
     SELECT c.*, {rule} AS rule
     FROM (
         SELECT false AS is_prior, "timestamp", session_date AS claimed_date,
-               CASE WHEN "timestamp" = session_date::timestamptz AND session_date <> ALL (%(closed)s) THEN session_date END AS session_date,
+               CASE WHEN "timestamp" = session_date::timestamptz AND session_date <> ALL (%(closed)s::date[]) THEN session_date END
+                   AS session_date,
                open, high, low, close, volume, wap, trades, %(asked_at)s::timestamptz AS asked_at, %(finished_to)s::date AS finished_to
         FROM staged
-        WHERE %(doubts)s::timestamptz[] IS NULL OR "timestamp" = ANY (%(beside)s::timestamptz[]) OR session_date = ANY (%(closed)s)
+        WHERE %(doubts)s::timestamptz[] IS NULL OR "timestamp" = ANY (%(beside)s::timestamptz[])
         UNION ALL
         (SELECT true, b."timestamp", b.session_date, b.session_date, b.open, b.high, b.low, b.close, b.volume, b.wap, b.trades,
                 %(asked_at)s, %(finished_to)s
@@ -21,4 +22,4 @@ FROM (
     {window}
 ) d
 WHERE rule IS NOT NULL AND NOT is_prior
-  AND (%(doubts)s::timestamptz[] IS NULL OR "timestamp" = ANY (%(doubts)s::timestamptz[]) OR claimed_date = ANY (%(closed)s))
+  AND (%(doubts)s::timestamptz[] IS NULL OR "timestamp" = ANY (%(doubts)s::timestamptz[]))

@@ -10,15 +10,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from itertools import islice
+from operator import eq
 from typing import Any
 
 import psycopg
 
-from scizor.db.sql import query
+from scizor.db.sql import array, query
 from scizor.market import validate
 from scizor.market.bars import COLUMNS
 from scizor.market.ladder import ladder
@@ -28,14 +31,14 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 LOCK = 21348  # advisory, with the symbol's id
+START, DAY = 22, 33  # where the tabs stand in COPY text: 2025-01-15 00:00:00+00, 2025-01-15
 DUPLICATE = "dup_conflict"
 #: True for nearly every row and for none that breaks a rule by itself; what it does not pass is shown to the rules. NaN is
-#: PostgreSQL's greatest numeric and fails high < ... The rules about neighbours have their own screen: the same volume.
+#: PostgreSQL's greatest numeric and fails high < ... For the rules about neighbours see _look.
 SCREEN = """low > 0 AND low <= open AND low <= close AND open <= high AND close <= high AND high < 1e9
     AND greatest(scale(open), scale(high), scale(low), scale(close), scale(volume)) <= 8 AND volume >= 0 AND volume < 1e15
     AND (wap IS NULL OR (wap >= low AND wap <= high AND scale(wap) <= 8))
     AND (trades IS NULL OR (trades >= 0 AND trades < 2147483648))"""
-UNFINISHED_SQL = ("\"timestamp\" + interval '{seconds} seconds' > %(asked_at)s", "session_date > %(finished_to)s")
 UNFINISHED = "unfinished"  # counted and forgotten: it is not wrong, only early, and comes again
 
 __all__ = ["COLUMNS", "Merged", "Refused", "Series", "Staged", "lock_symbol", "make_official", "merge", "origin_id", "refuse", "stage"]
@@ -56,17 +59,19 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What lies in `staged`: how many rows, first and last start, and the session date that each row claims.
+    """What lies in `staged`: how many rows, first and last start, and the session dates that its rows claim.
 
-    doubts: starts that the screen did not pass, None: all (two rows have the same start). beside: with those before them.
+    doubts: starts of rows that the rules must look at; beside: with those before them, their neighbours. Starts are text,
+    as in the answer. has_double: a start stands there twice, so all rows are looked at.
     """
 
     received: int = 0
-    first: datetime | None = None
-    last: datetime | None = None
-    dates: tuple[date, ...] = ()
-    doubts: tuple[datetime, ...] | None = ()
-    beside: tuple[datetime, ...] = ()
+    first: str = ""
+    last: str = ""
+    dates: frozenset[date] = frozenset()
+    doubts: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
+    has_double: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +131,23 @@ def lock_symbol(connection: Connection, symbol_id: int) -> None:
     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, symbol_id])
 
 
-def stage(connection: Connection, series: Series, text: str | bytes, sessions: Sequence[Session], asked_at: datetime) -> Staged:
-    """Puts an answer (market.bars.copy_text) into `staged` and screens it. sessions: the calendar's; asked_at: when the
-    answer was asked for."""
+def stage(
+    connection: Connection, series: Series, text: str, sessions: Sequence[Session], asked_at: datetime, *, has_prior: bool
+) -> Staged:  # fmt: skip
+    """Puts an answer (market.bars.copy_text) into `staged` and screens it.
+
+    sessions: the calendar's; asked_at: when the answer was asked for. has_prior: the table holds bars of the series.
+    """
     connection.execute(query("make_staged"))
     with connection.cursor() as cursor:
         with cursor.copy(query("copy_staged")) as copy:
             copy.write(text)
+            seen = _look(text, has_prior=has_prior)  # while the server reads
         received = cursor.rowcount
-    values = {"finished_to": _finished_to(sessions, asked_at), "asked_at": asked_at}
-    over = UNFINISHED_SQL[series.timeframe is Timeframe.DAY1].format(seconds=series.timeframe.seconds)
-    row = connection.execute(query("screen_staged", screen=SCREEN, unfinished=over), values, binary=True).fetchone()
-    assert row is not None
-    first, last, dates, doubts, before, has_double = row
-    beside = tuple({each for each in (*(doubts or ()), *(before or ())) if each is not None})
-    return Staged(received, first, last, tuple(dates or ()), None if has_double else tuple(doubts or ()), beside)
+    values = _asked(series, seen.dates, sessions, asked_at)
+    row = connection.execute(query(f"screen_{_kind(series)}", screen=SCREEN), values).fetchone()
+    doubts = seen.doubts | set(row[0] or ()) if row else seen.doubts
+    return replace(seen, received=received, doubts=doubts, beside=seen.beside | doubts)
 
 
 def refuse(
@@ -149,20 +156,13 @@ def refuse(
 ) -> Refused:  # fmt: skip
     """Moves what breaks a hard rule from `staged` to quarantine, under the name of the rule. What is there already, with
     the same values, is not added again. Only what the screen doubts is looked at."""
+    if not staged.doubts and not staged.has_double:
+        return Refused()
     values = {
-        **series.key, "asked_at": asked_at, "finished_to": _finished_to(sessions, asked_at), "request_id": request, "now": now,
-        "first": staged.first, "doubts": None if staged.doubts is None else list(staged.doubts), "beside": list(staged.beside),
+        **series.key, **_asked(series, staged.dates, sessions, asked_at), "request_id": request, "now": now, "first": staged.first,
+        "doubts": None if staged.has_double else array(staged.doubts), "beside": array(staged.beside),
     }  # fmt: skip
-    claimed = set(staged.dates)
-    if series.timeframe is Timeframe.DAY1:
-        name = "refused_daily"
-        values["closed"] = sorted(claimed.difference(each.session_date for each in sessions))
-    else:
-        name = "refused_intraday"
-        held = [each for each in sessions if each.session_date in claimed]
-        for column, each in (("dates", "session_date"), ("opens", "open"), ("lasts", "last")):
-            values[column] = [getattr(session, each) for session in held]
-    check = query(name, rule=validate.rule_sql(series.timeframe), window=validate.WINDOW_SQL)
+    check = query(f"refused_{_kind(series)}", rule=validate.rule_sql(series.timeframe), window=validate.WINDOW_SQL)
     found = connection.execute(check, values).fetchall()
     if not found:
         return Refused()
@@ -180,6 +180,45 @@ def refuse(
         connection.execute(query("quarantine"), values)
         quarantine = dict(connection.execute(query("quarantine_ids"), values).fetchall())
     return Refused(duplicates, len(bad), unfinished, rules, quarantine, frozenset(day for _, day, _, _ in found))
+
+
+def _look(text: str, *, has_prior: bool) -> Staged:
+    """What the text itself tells: starts, dates, and rows that repeat the one before them (stale_session, dup_conflict).
+    A screen that PostgreSQL would need a sort and a window for."""
+    lines = text.split("\n")
+    lines.pop()
+    if not lines:
+        return Staged()
+    if any(line[START] != "\t" or line[DAY] != "\t" for line in (lines[0], lines[-1])):
+        raise ValueError("COPY text that market.bars did not write")
+    lines.sort()
+    starts = [line[:START] for line in lines]
+    days = {line[START + 1 : DAY] for line in lines}
+    values = [line[DAY:] for line in lines]
+    has_double = any(map(eq, starts, islice(starts, 1, None)))
+    repeated = [place for place, same in enumerate(map(eq, values, islice(values, 1, None)), 1) if same]
+    doubts = {starts[place] for place in repeated} | ({starts[0]} if has_prior else set())
+    beside = doubts | {starts[place - 1] for place in repeated}
+    dates = frozenset(map(date.fromisoformat, days))
+    return Staged(0, starts[0], starts[-1], dates, frozenset(doubts), frozenset(beside), has_double)
+
+
+def _kind(series: Series) -> str:
+    return "daily" if series.timeframe is Timeframe.DAY1 else "intraday"
+
+
+def _asked(series: Series, claimed: AbstractSet[date], sessions: Sequence[Session], asked_at: datetime) -> dict[str, Any]:
+    """The constants of a request that rules and screen speak of."""
+    values: dict[str, Any] = {"asked_at": asked_at, "finished_to": _finished_to(sessions, asked_at)}
+    if series.timeframe is Timeframe.DAY1:
+        values["closed"] = array(sorted(claimed - {each.session_date for each in sessions}))
+    else:
+        held = [each for each in sessions if each.session_date in claimed]
+        values |= {
+            "bar_seconds": series.timeframe.seconds, "dates": array(each.session_date for each in held),
+            "opens": array(each.open for each in held), "lasts": array(each.last for each in held),
+        }  # fmt: skip
+    return values
 
 
 def _finished_to(sessions: Sequence[Session], asked_at: datetime) -> date:

@@ -66,7 +66,7 @@ def store(
 
 
 def store_text(
-    connection: Connection, run: Run | None, request: int | None, window: Window, outcome: Outcome, text: str | bytes,
+    connection: Connection, run: Run | None, request: int | None, window: Window, outcome: Outcome, text: str,
     now: datetime, sessions: Sequence[Session],
 ) -> Stored:  # fmt: skip
     """The same for bars that are COPY text already (market.bars.copy_text)."""
@@ -83,7 +83,7 @@ def store_text(
         staged, refused = Staged(), Refused()
         if outcome.is_ok:
             asked_at = outcome.asked_at or now
-            staged = bars.stage(connection, series, text, sessions, asked_at)
+            staged = bars.stage(connection, series, text, sessions, asked_at, has_prior=known.held is not None)
             refused = bars.refuse(connection, series, staged, sessions, asked_at, number, now)
         # From here on little has to be waited for: the server merges while we think about coverage.
         with connection.pipeline():
@@ -136,7 +136,7 @@ def _merge(
     if staged.received == 0:
         return Merged(), set()
     daily = series.timeframe is Timeframe.DAY1
-    dates = set(staged.dates) - (refused.dates if daily else set())
+    dates = set(staged.dates - (refused.dates if daily else frozenset()))
     first, last = min(dates, default=window.first), max(dates, default=window.last)
     is_first = held is None or last < held.first or first > held.last
     left = staged.received - refused.rows
