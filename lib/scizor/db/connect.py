@@ -158,7 +158,7 @@ def _explain_refused_connection(problem: psycopg.OperationalError, conninfo: dic
     place = _place(conninfo)
     ping_info = make_conninfo(**{key: conninfo[key] for key in ("host", "port", "dbname", "user", "connect_timeout")})
     ping = pq.PGconn.ping(ping_info.encode())
-    if ping is not pq.Ping.OK:
+    if ping != pq.Ping.OK:  # libpq's C wrapper gives the bare number
         hint = "is PostgreSQL running? look at [database] in the configuration"
         return UnreachableError(f"the database server at {place} does not answer (PQping {int(ping)}): {said}", hint=hint), True
     if any(text in said for text in ("too many clients", "too many connections", "connection slots are reserved")):

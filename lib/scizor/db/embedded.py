@@ -96,7 +96,10 @@ def _moved(state: Path, found: Path, user: tuple[int, int]) -> tuple[Path, Path]
     """A place that the server's user can reach, for a checkout that he cannot."""
     mark = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]
     place = Path("/var/lib/scizor") / mark
-    place.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for each in (place.parent, place):  # ours, and to be passed through, whatever umask the caller has
+        each.mkdir(exist_ok=True)
+        if each.stat().st_mode & 0o055 != 0o055:
+            each.chmod(0o755)
     if is_open_to(found / "postgres", user):
         return place, found
     install = found.parent

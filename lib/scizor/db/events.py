@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -34,10 +35,11 @@ class Event(Protocol):
 
 
 class Recorder:
-    """Takes events without blocking, and writes them when somebody has time: flush()."""
+    """Takes events without blocking, and writes them when somebody has time: flush(). transact: does the writing, again if
+    need be (retry.Link.run)."""
 
-    def __init__(self, connection: Connection, run: Run) -> None:
-        self._connection, self._run = connection, run
+    def __init__(self, transact: Callable[[Callable[[Connection], None]], None], run: Run) -> None:
+        self._transact, self._run = transact, run
         self._waiting: deque[Event] = deque(maxlen=KEPT_MAX)
 
     def note(self, event: Event) -> None:
@@ -45,12 +47,17 @@ class Recorder:
 
     def flush(self) -> None:
         """Writes what waits, oldest first, in one transaction."""
-        if not self._waiting:
-            return
-        with self._connection.transaction():
-            while self._waiting:
-                event = self._waiting.popleft()
-                self._connection.execute(query("connection_event"), {
-                    "at": event.at, "run_id": self._run.id, "client_id": event.client_id, "event": event.event,
-                    "code": event.code, "detail": mask(event.text)[:DETAIL_MAX] or None,
-                })  # fmt: skip
+        waiting = list(self._waiting)
+
+        def write(connection: Connection) -> None:
+            with connection.transaction():
+                for event in waiting:
+                    connection.execute(query("connection_event"), {
+                        "at": event.at, "run_id": self._run.id, "client_id": event.client_id, "event": event.event,
+                        "code": event.code, "detail": mask(event.text)[:DETAIL_MAX] or None,
+                    })  # fmt: skip
+
+        if waiting:
+            self._transact(write)
+            for _ in waiting:
+                self._waiting.popleft()

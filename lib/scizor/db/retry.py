@@ -6,7 +6,8 @@ changes no bar, so that even a commit whose reply was lost may be sent again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import psycopg
@@ -55,6 +56,18 @@ class Link:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """A database's error that leaves the body becomes one that says what to do, where there is something to say."""
+    try:
+        yield
+    except psycopg.Error as problem:
+        found = failure(problem)
+        if found is problem:
+            raise
+        raise found from problem
 
 
 def failure(problem: psycopg.Error, attempts: int = 1) -> Exception:

@@ -86,7 +86,7 @@ async def _over_one_connection(
     context: Context, windows: list[Window], sessions: Sessions, ledger: PostgresLedger, tally: Tally, bar: Progress
 ) -> list[Window]:
     """What one connection could do; returns the windows that it could not."""
-    events = stored_events.Recorder(context.connection, context.run)
+    events = stored_events.Recorder(context.transact, context.run)
     async with gateway.connect(context.config.gateway, context.config.mode, context.clock, on_event=events.note) as connection:
         stop = Stop()
         watch = asyncio.create_task(_watch(context.stop, connection, stop))
@@ -176,9 +176,12 @@ def _allowed(windows: Sequence[Window], tally: Tally) -> Iterator[Window]:
 
 
 def _store(context: Context, window: Window, outcome: Outcome, tally: Tally, sessions: Sessions) -> None:
-    """One transaction: the request, its bars, what the coverage makes of it."""
-    calendar = sessions[window.instrument.calendar]
-    done = stored_windows.store(context.connection, context.run, None, window, outcome, context.clock.now(), sessions=calendar)
+    """One transaction: the request, its bars, what the coverage makes of it. Done again when the database went away in the
+    middle: a commit in doubt may be repeated."""
+    calendar, now = sessions[window.instrument.calendar], context.clock.now()
+    done = context.transact(
+        lambda connection: stored_windows.store(connection, context.run, None, window, outcome, now, sessions=calendar)
+    )
     tally.stored += done.stored
     tally.revised += done.revised
     tally.unchanged += done.unchanged

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from scizor.base.clock import Clock
 from scizor.base.config import Config
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from scizor.base.config import DatabaseConfig
+    from scizor.db.retry import Link
     from scizor.db.runs import Run
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -36,11 +40,19 @@ class Context:
     server: DatabaseConfig | None = None
     database: Connection | None = None
     row: Run | None = None
+    link: Link | None = None
 
     @property
     def connection(self) -> Connection:
+        if self.link is not None:
+            return self.link.connection
         assert self.database is not None, f"{self.name} did not ask for a database"
         return self.database
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """work(connection), done again, over a new connection if need be, while what fails is transient: for a whole
+        transaction that may be repeated. Raises a ScizorError for what stays."""
+        return work(self.connection) if self.link is None else self.link.run(work)
 
     @property
     def run(self) -> Run:

@@ -97,18 +97,23 @@ def database(context: Context, *, login: str = "collector", schema: bool = True)
     """The server (embedded: started), a connection as `login`, the schema and the mode as they must be."""
     from scizor.db import migrate
     from scizor.db.connect import check_clock, check_mode, connect
+    from scizor.db.retry import Link, explained
     from scizor.run.servers import database_server
 
-    with database_server(context.config) as server:
+    with database_server(context.config) as server, explained():
         context.server = server
-        with connect(server, application=context.name, owner=login == "owner", clock=context.clock, patience_seconds=PATIENCE_SECONDS) as connection:
-            context.database = connection
+        open_one = partial(
+            connect, server, application=context.name, owner=login == "owner", clock=context.clock, patience_seconds=PATIENCE_SECONDS
+        )
+        with contextlib.closing(Link(open_one, context.clock)) as link:
+            context.link = link
             if schema:
-                migrate.check(connection)
-                check_mode(connection, context.config.mode, context.clock)
-            check_clock(connection, context.clock)
+                migrate.check(link.connection)
+            check_clock(link.connection, context.clock)  # before the first write, which is the stamp
+            if schema:
+                check_mode(link.connection, context.config.mode, context.clock)
             yield
-    context.database = None
+    context.link = None
 
 
 OUTCOMES = {
@@ -121,6 +126,7 @@ def _recorded(job: Callable[[Context], Result], context: Context) -> Result:
     """The job with its row: started, beating, and closed however it ends."""
     from scizor.db import runs
     from scizor.db.connect import connect
+    from scizor.db.retry import explained
 
     place = runs.Place(
         host=socket.gethostname(), pid=os.getpid(), boot_id=boot_id(), code_version=code_version(context.paths.root),
@@ -132,7 +138,7 @@ def _recorded(job: Callable[[Context], Result], context: Context) -> Result:
 
     def beat() -> None:
         # A connection of its own: the job's may be in the middle of a transaction.
-        with connect(server, application=context.name) as connection:
+        with explained(), connect(server, application=context.name) as connection:
             runs.heartbeat(connection, row, context.clock.now())
 
     failure: ScizorError | None = None
@@ -147,12 +153,17 @@ def _recorded(job: Callable[[Context], Result], context: Context) -> Result:
     finally:
         status = context.stop.status if context.stop.status and result.status in (Exit.DONE, Exit.PARTIAL) else result.status
         outcome = "nothing-due" if result.was_idle and status is Exit.DONE else OUTCOMES.get(status, "failed")
-        if not context.connection.closed:
-            runs.finish(
-                context.connection, row, context.clock.now(), outcome=outcome, exit_status=int(status),
-                counts=runs.Counts(**result.counts), error_class=type(failure).__name__ if failure else None,
-                error_message=None if status is Exit.DONE else result.summary,
-            )  # fmt: skip
+        finish = partial(
+            runs.finish, run=row, now=context.clock.now(), outcome=outcome, exit_status=int(status),
+            counts=runs.Counts(**result.counts), error_class=type(failure).__name__ if failure else None,
+            error_message=None if status is Exit.DONE else result.summary,
+        )  # fmt: skip
+        try:
+            context.transact(finish)
+        except ScizorError as problem:
+            context.log.error("the row of this run stays open, the next run closes it: %s", problem)
+            if failure is None:
+                raise
     return result
 
 
