@@ -4,16 +4,20 @@ IB publishes no number for bars of a minute and more. Its service is fast up to 
 by orders of magnitude, silent, or a refusal. A gradient of latency, as TCP Vegas and its descendants use it, sees a queue
 that grows; here one request too many may slow down every one. So we never step over an edge with both feet:
 
-- Probe before adopting (as BBR does): extra requests are sent once, not refilled, each released by an answer that came on
-  time, and judged by their own latency and age. A wrong guess costs one of them. Steps of a half until one fails, then
-  bisection. Starts are spread over one latency: in lock-step all answers, and so all news, would come at once.
+- Probe before adopting (as BBR does): rise beyond the limit by one with each answer that is on time, stay for a part of a
+  latency, fall back, and adopt only when everything came back on time and as many a second as before. A wrong guess costs
+  one latency. Steps of a half until one fails, then bisection; a known ceiling again after ever longer pauses. Starts
+  are spread over one latency: in lock-step all answers, and so all news, would come at once.
+- A larger limit must serve more a second, or it is given up; the latency may grow by GROWN of the lowest seen.
 - Back off when requests are overdue (by age, so it is seen before their answers): half, then look. Where the latency did
   not improve by it, we were not the cause, and it becomes the new usual.
+- It begins with half of the configured first limit for one round, so that it would see if less were more.
 - Silence (a deadline passed and nothing at all was answered meanwhile) leaves two probes open until somebody answers.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,15 +26,25 @@ from statistics import fmean
 PROBES_WHILE_SILENT = 2
 LATE = 1.5  # times the usual latency, or LATE_SPREADS mean deviations above it: news of too much
 LATE_SPREADS = 6.0
+LATE_MOST = 4.0  # times the usual latency, however noisy
 OVERDUE = 2.0  # times what is late: an open request of that age needs no answer to be news
 SMOOTHING = 0.1  # of the usual latency and its deviation
-GAP = 0.4  # between two starts, in parts of an even spread: denser than that, so that nothing is lost
-HOLD = 8.0  # a failed probe is repeated after that many times what it took, then twice as many…
+GAP = 0.5  # between two starts, in parts of an even spread: denser than that, so that nothing is lost
+GROWN = 1.4  # times the floor: beyond that, more would only wait
+FLOOR_DRIFT = 0.05  # a round, towards what is usual now: a lucky round must not stop growth for good
+HOLD = 4.0  # a failed probe is repeated after that many times what it took, then twice as many…
 HOLD_MOST = 128.0
 REFUSED_HOLD_SECONDS = 60.0
+DIP_NEEDED = 0.85  # of the answers a second, at half the limit: then the half is better
+ROUND_LEAST = 4  # answers that say something about a limit
 IMPROVED = 0.6  # of the latency before backing off: above that, it was not our doing
 GAIN_NEEDED = 0.25  # of what a larger limit promises
-NOISE = 0.05
+LOSS = 0.05  # of the answers a second that a step may seem to cost
+PACE = 1.25  # times the usual latency may pass until as many answers as the limit have come
+PACE_NEEDED = 0.5  # of the usual answers a second, while a probe is at its top
+EXPOSURE = 0.4  # of the usual latency that a probe stays at its top: in a flow of bursts a touch would prove nothing
+EXPOSURE_ANSWERS = 3  # and as long as it usually takes for so many
+RIPE = 0.75  # of the usual latency is the age of the oldest when an extra joins: a step too far is then short
 
 
 class Failure(StrEnum):
@@ -49,17 +63,22 @@ class _Open:
 
 @dataclass(slots=True)
 class _Probe:
-    """A rise beyond the limit, by one with each answer on time, up to `size`; then, not refilled, back to the limit.
+    """A rise beyond the limit, by one with each answer on time, up to `size`; there for EXPOSURE; then back to the limit.
 
-    released: how many more may be open now. has_peaked: the rise is over. most_open: the highest count, which is what it
-    proves or refutes. open: what was started beyond the limit and has not come back.
+    released: how many more may be open now. peak_at: since when it is at its top; exposed: seconds that it has been there.
+    has_peaked: that was enough. most_open: the highest count, which is what it proves or refutes. open: what was started
+    beyond the limit and has not come back.
     """
 
     size: int
     began_at: datetime
     released: int = 1
+    top_at: datetime | None = None
+    peak_at: datetime | None = None
+    exposed: float = 0.0
     has_peaked: bool = False
     most_open: int = 0
+    answers: int = 0
     open: set[object] = field(default_factory=set)
 
 
@@ -70,9 +89,12 @@ class Concurrency:
 
     limit: int
     most: int
+    first: int = 1
+    is_fixed: bool = False
     is_silent: bool = False
     usual: float | None = None  # seconds that an answer takes while all is well
     spread: float = 0.0  # its mean deviation
+    floor: float = 1e9  # seconds: the lowest mean of a round since the service last changed
     open: dict[object, _Open] = field(default_factory=dict)
     answered_at: datetime | None = None
     _started_at: datetime | None = None
@@ -85,42 +107,60 @@ class Concurrency:
     _round: list[float] = field(default_factory=list)
     _best: tuple[float, int] | None = None  # answers a second, at which limit
     _backing: tuple[list[float], int] | None = None  # latencies from before we backed off, and that limit
+    _dip: tuple[float, int] | None = None  # what was best before the limit was halved to see whether less is more
+    _is_sure: bool = False  # a smaller limit is known to be worse
     _unanswered: int = 0
+    _instants: deque[datetime] = field(default_factory=lambda: deque(maxlen=64))  # of answers while the limit was full
+
+    @classmethod
+    def adaptive(cls, first: int, most: int) -> Concurrency:
+        """One that looks for the best limit. It begins with half of `first`, so that it knows whether `first` is better."""
+        return cls(limit=max(1, min(first, most) // 2), most=most, first=min(first, most))
 
     @classmethod
     def fixed(cls, limit: int) -> Concurrency:
-        """One that never changes: for the hard regime's benches, and to compare with."""
-        return cls(limit=limit, most=limit)
+        """One that never changes, to compare with."""
+        return cls(limit=limit, most=limit, is_fixed=True)
 
     def may_start(self, now: datetime) -> datetime | None:
         """The instant at which one more may start, or None: not before something happens."""
+        if self.is_fixed:
+            return now if len(self.open) < self.limit else None
         if self.is_silent:
             return now if len(self.open) < PROBES_WHILE_SILENT else None
         self._look_at_ages(now)
         extras = self._probe.released if self._probe and not self._probe.has_peaked else 0
         if len(self.open) >= min(self.limit + extras, self.most):
             return None
-        if self.usual is None or self._started_at is None or self.most == self.limit:
+        if self.usual is None or self._started_at is None:
             return now
-        return max(now, self._started_at + timedelta(seconds=GAP * self.usual / (self.limit + extras)))
+        at = max(now, self._started_at + timedelta(seconds=GAP * self.usual / self.limit))
+        if len(self.open) < self.limit:
+            return at
+        return max(at, min(each.at for each in self.open.values()) + timedelta(seconds=RIPE * self.usual))
 
     def started(self, request: object, now: datetime) -> None:
         if self._probe and len(self.open) >= self.limit:
             self._probe.open.add(request)
             self._probe.most_open = max(self._probe.most_open, len(self.open) + 1)
-            self._probe.has_peaked = self._probe.most_open >= self.limit + self._probe.size
+            if len(self.open) + 1 >= self.limit + self._probe.size:
+                self._probe.peak_at = now
+                self._probe.top_at = self._probe.top_at or now
+        if len(self.open) + 1 < 0.75 * self.limit:
+            self._instants.clear()
         self.open[request] = _Open(now, is_full=len(self.open) + 1 >= self.limit)
         self._started_at = now
 
     def answered(self, request: object, now: datetime) -> None:
         """A representative answer: data, or the news that there is none."""
         one = self.open.pop(request, None)
-        if one is None:
+        if one is None or self.is_fixed:
             return
         if self.is_silent:
             self._wake(now)
         self.answered_at = now
         self._unanswered = 0
+        self._instants.append(now)
         latency = (now - one.at).total_seconds()
         is_late = self.usual is not None and latency > self._late()
         if self._backing:
@@ -130,16 +170,19 @@ class Concurrency:
         elif self._changed_at is None or one.at >= self._changed_at:
             if one.is_full:
                 self._round.append(latency)
-            if len(self._round) >= max(self.limit, 8):
+            if len(self._round) >= (max(self.limit, ROUND_LEAST) if self._best else self.limit):
                 self._judge_round(now)
-            if not is_late and one.is_full and not self._probe:
+            if not is_late and one.is_full and self._best and not self._probe:
                 self._begin_probe(now)
-        if not is_late:
+        else:
+            is_late = True  # it began under another limit, and says nothing about this one
+        is_calm = not self._proven and (self._probe is None or one.at < self._probe.began_at)
+        if self.usual is None or (is_calm and not is_late):
             self._learn(latency)
 
     def failed(self, request: object, now: datetime, failure: Failure) -> None:
         one = self.open.pop(request, None)
-        if one is None:
+        if one is None or self.is_fixed:
             return
         if self._probe and request in self._probe.open:
             self._probe.open.discard(request)
@@ -169,11 +212,22 @@ class Concurrency:
 
     def _late(self) -> float:
         assert self.usual is not None
-        return max(LATE * self.usual, self.usual + LATE_SPREADS * self.spread)
+        return min(max(LATE * self.usual, self.usual + LATE_SPREADS * self.spread), LATE_MOST * self.usual)
+
+    def _is_behind(self, now: datetime) -> bool:
+        """Whether the last answers, as many as the limit, took longer than they should: a sign of too much that is
+        seen before any single latency is out of the ordinary. Only while the limit was used up all along."""
+        if self.usual is None or len(self._instants) <= self.limit:
+            return False
+        return (now - self._instants[-1 - self.limit]).total_seconds() > (PACE + self._noise(self.limit)) * self.usual
+
+    def _noise(self, answers: int) -> float:
+        """By how much the mean of so many latencies may be off by chance (two deviations), in parts of the usual one."""
+        return 2 * self.spread / self.usual / answers**0.5 if self.usual else 0.0
 
     def _learn(self, latency: float) -> None:
         if self.usual is None:
-            self.usual, self.spread = latency, latency / 8
+            self.usual, self.spread = latency, latency / 4
         else:
             self.spread += SMOOTHING * (abs(latency - self.usual) - self.spread)
             self.usual += SMOOTHING * (latency - self.usual)
@@ -184,59 +238,108 @@ class Concurrency:
             return
         size = self.limit // 2 if self._ceiling is None else (self._ceiling - self.limit) // 2
         size = min(max(1, size), self.most - self.limit)
-        if size > 0:
+        if size > 0 and (self.usual is None or self.usual <= GROWN * self.floor):
             self._probe = _Probe(size, now)
 
     def _judge_probe(self, request: object, is_late: bool, now: datetime) -> None:
         """An answer while a probe is out: late ones end it, on-time ones release the next extra or prove one."""
         probe = self._probe
         assert probe is not None
-        if is_late:
+        if is_late or self._is_behind(now):
             self._fail_probe(now)
             return
         probe.open.discard(request)
+        assert self.usual is not None
+        if probe.peak_at:
+            probe.answers += 1
+            probe.exposed += (now - probe.peak_at).total_seconds()
+            probe.peak_at = None
+            probe.has_peaked |= probe.exposed >= max(EXPOSURE, EXPOSURE_ANSWERS / self.limit) * self.usual
         probe.released = min(probe.size, probe.released + 1)
-        if probe.has_peaked and not probe.open:
-            proven = self.limit
-            if self._ceiling is not None and probe.most_open >= self._ceiling:
-                self._ceiling = None
-            self._change(now, max(self.limit, probe.most_open))
-            self._proven, self._hold = proven, HOLD
+        if not probe.has_peaked:
+            return
+        if probe.answers * self.usual < PACE_NEEDED * self.limit * probe.exposed:
+            self._fail_probe(now)
+            return
+        due = now - timedelta(seconds=self.usual)
+        if probe.top_at is None or probe.top_at > due or any(self.open[each].at < due for each in probe.open):
+            return
+        proven = self.limit
+        if self._ceiling is not None and probe.most_open >= self._ceiling:
+            self._ceiling = None
+        if self._best is None or self._best[1] != proven:
+            self._best = (proven / self.usual, proven)
+        self._change(now, max(self.limit, probe.most_open))
+        self._proven = proven
+        if self._ceiling is None:
+            self._begin_probe(now)
 
     def _fail_probe(self, now: datetime) -> None:
         probe = self._probe
         assert probe is not None
         took = (now - probe.began_at).total_seconds()
         self._change(now, self.limit)
-        self._ceiling = max(self.limit + 1, probe.most_open)
-        if self._ceiling > self.limit + 1:
-            self._hold_until = now + timedelta(seconds=took)
+        self._found_too_high(max(self.limit + 1, probe.most_open), now, took)
+
+    def _found_too_high(self, count: int, now: datetime, cost: float) -> None:
+        """Below it one may go on looking; at it not for a while, and each time longer."""
+        self._ceiling = count
+        if count > self.limit + 1:
+            self._hold_until = now + timedelta(seconds=cost)
         else:
-            self._hold_until = now + timedelta(seconds=took * self._hold)
+            self._hold_until = now + timedelta(seconds=cost * self._hold)
             self._hold = min(2 * self._hold, HOLD_MOST)
+            if self._best and self._best[1] == self.limit > 1 and not self._is_sure:
+                self._dip = self._best
+                self._change(now, self.limit // 2)
 
     def _judge_round(self, now: datetime) -> None:
         """As many answers as the limit, at that limit: did the last step bring what it promised?"""
-        rate = self.limit / fmean(self._round)
+        usual, count = fmean(self._round), len(self._round)
+        rate = self.limit / usual
+        self.floor = min(self.floor + FLOOR_DRIFT * max(0.0, usual - self.floor), usual)
         self._round.clear()
+        if self._dip:
+            self._judge_dip(rate, usual, now)
+            return
         if self._best and self.limit > self._best[1]:
             promised = self.limit / self._best[1] - 1
-            if rate < self._best[0] * (1 + GAIN_NEEDED * promised - NOISE):
-                self._ceiling = self.limit
+            if rate < self._best[0] * (1 + GAIN_NEEDED * promised - LOSS - self._noise(count)):
+                too_high = self.limit
                 self._change(now, self._best[1])
-                self._hold_until = now + timedelta(seconds=self._hold * (self.usual or 0.0))
+                self._found_too_high(too_high, now, self.usual or 0.0)
                 return
+            self._hold = HOLD
+            self._is_sure = True
         self._best = (rate, self.limit)
         self._proven = None
+        if self.limit < self.first and self._ceiling is None:
+            begun = self.limit
+            self._change(now, self.first)
+            self._proven = begun
+
+    def _judge_dip(self, rate: float, usual: float, now: datetime) -> None:
+        """Half the limit, for a round: where that serves as many, what seemed usual was already too much."""
+        assert self._dip is not None
+        before, limit = self._dip
+        self._dip = None
+        if rate < DIP_NEEDED * before:
+            self._is_sure = True
+            self._change(now, limit)
+            return
+        self._best, self._ceiling, self._hold, self._hold_until = (rate, self.limit), limit, HOLD, None
+        self.usual, self.spread, self.floor = usual, usual / 4, usual
 
     def _look_at_ages(self, now: datetime) -> None:
         if self.usual is None:
             return
         oldest = now - timedelta(seconds=OVERDUE * self._late())
-        if self._probe and any(self.open[each].at < oldest for each in self._probe.open):
-            self._fail_probe(now)
         since = self._changed_at
         overdue = sum(each.at < oldest and (since is None or each.at >= since) for each in self.open.values())
+        if self._probe:
+            if overdue:
+                self._fail_probe(now)
+            return
         if not self._backing and overdue >= max(min(2, self.limit), self.limit // 4):
             before = self.limit
             self._reduce(now)
@@ -256,11 +359,10 @@ class Concurrency:
         self._round.clear()
         if after <= self._late():
             self._backing = None
-            self._ceiling = limit
-            self._hold_until = now + timedelta(seconds=after)
+            self._found_too_high(limit, now, after)
         elif not before or after >= IMPROVED * fmean(before):
             self._backing = None
-            self.usual, self.spread = after, after / 8
+            self.usual, self.spread, self.floor = after, after / 4, after
             self._ceiling, self._hold_until = None, None
         else:
             self._reduce(now)
@@ -269,13 +371,13 @@ class Concurrency:
     def _reduce(self, now: datetime) -> None:
         self._ceiling = self.limit
         self._change(now, self._proven or max(1, self.limit // 2))
-        self._best = None
+        self._best = self._dip = None
 
     def _wake(self, now: datetime) -> None:
         """Somebody answers again: half of what was good before, and quickly up from there."""
         self.is_silent = False
         self._change(now, max(1, self.limit // 2))
-        self._best, self._ceiling, self._hold_until = None, None, None
+        self._best, self._ceiling, self._hold_until, self._dip = None, None, None, None
 
     def _change(self, now: datetime, limit: int) -> None:
         self.limit = limit

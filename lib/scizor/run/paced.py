@@ -84,7 +84,7 @@ async def fetch_all(
     hand is finished, and windows that wait for another attempt come out with their last outcome.
     Raises what fetch or the ledger raised, after everything else in hand has come out.
     """
-    concurrency = concurrency or Concurrency(min(limits.soft_open_first, limits.open_max), limits.open_max)
+    concurrency = concurrency or Concurrency.adaptive(limits.soft_open_first, limits.open_max)
     run = _Run(
         iter(windows), fetch, ledger, clock, limits, pacing_class, describe, concurrency, attempts_max, stop or Stop()
     )
