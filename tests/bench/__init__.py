@@ -40,7 +40,7 @@ def run(context: Context) -> Result:
     for file in files:
         print(f"{file.stem}: {_first_line(file)}", flush=True)
         module = importlib.import_module(f"tests.bench.{file.stem}")
-        found += [_complete(figure) for figure in module.figures(lambda text: print(f"    {text}", flush=True))]
+        found += [complete(figure) for figure in module.figures(lambda text: print(f"    {text}", flush=True))]
     print("\n" + table(found))
     write(found, context.paths.logs / "bench.json")
     missed = [figure["id"] for figure in found if not figure["met"]]
@@ -96,7 +96,7 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _complete(figure: Figure) -> Figure:
+def complete(figure: Figure) -> Figure:
     """Fills what is the same for all, and judges."""
     whole = {"name": "", "n": 1, "min": figure["value"], "median": figure["value"], "rival": "", **figure, "machine": machine()}
     met = whole["value"] is not None and OPS[whole["op"]](whole["value"], whole["bar"])
