@@ -1,11 +1,12 @@
 -- Of the daily bars that are doubted, those that break a hard rule, with its name. Their neighbours stand beside them, and
--- the stored bar before the answer.
+-- the stored bars before and after the answer. A bar that is in the table already was believed before its neighbour came
+-- with the same prices: it stays, and only the neighbour is refused.
 SELECT "timestamp", claimed_date, rule, format('%%s,%%s,%%s,%%s,%%s,%%s,%%s', open, high, low, close, volume, wap, trades)
 FROM (
     SELECT c.*, {rule} AS rule
     FROM (
-        SELECT false AS is_prior, "timestamp", session_date AS claimed_date,
-               CASE WHEN "timestamp" = session_date::timestamptz AND session_date <> ALL (%(closed)s::date[]) THEN session_date END
+        SELECT false AS is_stored, "timestamp", session_date AS claimed_date,
+               CASE WHEN "timestamp" = session_date::timestamp AT TIME ZONE 'UTC' AND session_date <> ALL (%(closed)s::date[]) THEN session_date END
                    AS session_date,
                open, high, low, close, volume, wap, trades, %(asked_at)s::timestamptz AS asked_at, %(finished_to)s::date AS finished_to
         FROM staged
@@ -18,8 +19,20 @@ FROM (
            AND b."timestamp" < %(first)s
          ORDER BY b."timestamp" DESC
          LIMIT 1)
+        UNION ALL
+        (SELECT true, b."timestamp", b.session_date, b.session_date, b.open, b.high, b.low, b.close, b.volume, b.wap, b.trades,
+                %(asked_at)s, %(finished_to)s
+         FROM bars b
+         WHERE b.symbol_id = %(symbol_id)s AND b.timeframe = %(timeframe)s AND b.origin = %(origin)s
+           AND b."timestamp" > %(last)s
+         ORDER BY b."timestamp"
+         LIMIT 1)
     ) c
     {window}
 ) d
-WHERE rule IS NOT NULL AND NOT is_prior
+WHERE rule IS NOT NULL AND NOT is_stored
   AND (%(doubts)s::timestamptz[] IS NULL OR "timestamp" = ANY (%(doubts)s::timestamptz[]))
+  AND NOT (rule = 'stale_session' AND EXISTS (
+      SELECT FROM bars b
+      WHERE b.symbol_id = %(symbol_id)s AND b.timeframe = %(timeframe)s AND b.origin = %(origin)s
+        AND b."timestamp" = d."timestamp" AND (b.open, b.high, b.low, b.close) = (d.open, d.high, d.low, d.close)))

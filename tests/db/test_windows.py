@@ -177,18 +177,25 @@ def test_row_28_two_values_for_one_start_are_both_refused(collector: Connection,
     assert rows("SELECT session_date, why FROM missing_sessions") == [(bars[4].start, "quarantined")]
 
 
-@pytest.mark.parametrize("split", [10, 20])
-def test_row_39_the_session_before_served_again_is_refused(
+@pytest.mark.parametrize("split", [10, 11, 20])
+def test_row_39_of_two_sessions_with_the_same_bar_what_was_stored_before_is_believed_and_nothing_else(
     split: int, collector: Connection, market: Market, rows: Rows
 ) -> None:
-    """Inside one answer, and across two: the stored bar before the answer counts as its neighbour."""
+    """Inside one answer neither; across two answers the stored one stands, whichever it is, and comes again unharmed."""
     bars = market.bars(20)
     bars[10] = bars[9]._replace(start=bars[10].start)
-    store(collector, None, None, market.window(20), ok(bars[:split]), NOW, sessions=market.sessions)
-    if split < 20:
-        done = store(collector, None, None, market.window(10), ok(bars[split:]), NOW, sessions=market.sessions)
+    first, second = (bars[:10], bars[10:]) if split == 10 else (bars[10:], bars[:10]) if split == 11 else (bars, [])
+    store(collector, None, None, market.window(20), ok(first), NOW, sessions=market.sessions)
+    if second:
+        done = store(collector, None, None, market.window(20), ok(second), NOW, sessions=market.sessions)
         assert done.rules == {"stale_session": 1}
-    assert rows("SELECT rule, session_date FROM quarantine") == [("stale_session", bars[10].start)]
+    wrong = {10: [10], 11: [9], 20: [9, 10]}[split]
+    expected = [("stale_session", bars[each].start) for each in wrong]
+    assert rows("SELECT rule, session_date FROM quarantine ORDER BY 2") == expected
+    again = store(collector, None, None, market.window(20), ok(bars), NOW, sessions=market.sessions)
+    assert (again.stored, again.revised, again.quarantined) == (0, 0, len(wrong))
+    assert rows("SELECT rule, session_date FROM quarantine ORDER BY 2") == expected
+    assert rows("SELECT session_date FROM missing_sessions WHERE why = 'quarantined' ORDER BY 1") == [(day,) for _, day in expected]
 
 
 def test_row_34_the_bar_of_a_session_that_is_not_over_is_neither_stored_nor_refused(

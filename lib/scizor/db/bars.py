@@ -32,6 +32,7 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 LOCK = 21348  # advisory, with the symbol's id
 START, DAY = 22, 33  # where the tabs stand in COPY text: 2025-01-15 00:00:00+00, 2025-01-15
+BEGIN = 10  # so many letters of the prices tell nearly every bar from the one before
 DUPLICATE = "dup_conflict"
 #: True for nearly every row and for none that breaks a rule by itself; what it does not pass is shown to the rules. NaN is
 #: PostgreSQL's greatest numeric and fails high < ... For the rules about neighbours see _look.
@@ -61,7 +62,7 @@ class Series:
 class Staged:
     """What lies in `staged`: how many rows, first and last start, and the session dates that its rows claim.
 
-    doubts: starts of rows that the rules must look at; beside: with those before them, their neighbours. Starts are text,
+    doubts: starts of rows that the rules must look at; beside: with their neighbours. Starts are text,
     as in the answer. has_double: a start stands there twice, so all rows are looked at.
     """
 
@@ -142,7 +143,7 @@ def stage(
     with connection.cursor() as cursor:
         with cursor.copy(query("copy_staged")) as copy:
             copy.write(text)
-            seen = _look(text, has_prior=has_prior)  # while the server reads
+            seen = _look(text, has_prior=has_prior, is_daily=series.timeframe is Timeframe.DAY1)  # while the server reads
         received = cursor.rowcount
     values = _asked(series, seen.dates, sessions, asked_at)
     row = connection.execute(query(f"screen_{_kind(series)}", screen=SCREEN), values).fetchone()
@@ -159,7 +160,8 @@ def refuse(
     if not staged.doubts and not staged.has_double:
         return Refused()
     values = {
-        **series.key, **_asked(series, staged.dates, sessions, asked_at), "request_id": request, "now": now, "first": staged.first,
+        **series.key, **_asked(series, staged.dates, sessions, asked_at), "request_id": request, "now": now,
+        "first": staged.first, "last": staged.last,
         "doubts": None if staged.has_double else array(staged.doubts), "beside": array(staged.beside),
     }  # fmt: skip
     check = query(f"refused_{_kind(series)}", rule=validate.rule_sql(series.timeframe), window=validate.WINDOW_SQL)
@@ -182,9 +184,9 @@ def refuse(
     return Refused(duplicates, len(bad), unfinished, rules, quarantine, frozenset(day for _, day, _, _ in found))
 
 
-def _look(text: str, *, has_prior: bool) -> Staged:
-    """What the text itself tells: starts, dates, and rows that repeat the one before them (stale_session, dup_conflict).
-    A screen that PostgreSQL would need a sort and a window for."""
+def _look(text: str, *, has_prior: bool, is_daily: bool) -> Staged:
+    """What the text itself tells: starts, dates, and days with the prices of their neighbour (stale_session; dup_conflict
+    is has_double). A screen that PostgreSQL would need a sort and a window for."""
     lines = text.split("\n")
     lines.pop()
     if not lines:
@@ -194,13 +196,19 @@ def _look(text: str, *, has_prior: bool) -> Staged:
     lines.sort()
     starts = [line[:START] for line in lines]
     days = {line[START + 1 : DAY] for line in lines}
-    values = [line[DAY:] for line in lines]
     has_double = any(map(eq, starts, islice(starts, 1, None)))
-    repeated = [place for place, same in enumerate(map(eq, values, islice(values, 1, None)), 1) if same]
-    doubts = {starts[place] for place in repeated} | ({starts[0]} if has_prior else set())
-    beside = doubts | {starts[place - 1] for place in repeated}
+    begins = [line[DAY : DAY + BEGIN] for line in lines] if is_daily else []
+    alike = (place for place, same in enumerate(map(eq, begins, islice(begins, 1, None)), 1) if same)
+    repeated = [place for place in alike if _prices(lines[place]) == _prices(lines[place - 1])]
+    doubts = {starts[each] for place in repeated for each in (place - 1, place)}
+    doubts |= {starts[0], starts[-1]} if has_prior else set()
+    beside = {start for place in repeated for start in starts[max(place - 2, 0) : place + 2]}
     dates = frozenset(map(date.fromisoformat, days))
-    return Staged(0, starts[0], starts[-1], dates, frozenset(doubts), frozenset(beside), has_double)
+    return Staged(0, starts[0], starts[-1], dates, frozenset(doubts), frozenset(beside | doubts), has_double)
+
+
+def _prices(line: str) -> str:
+    return line[DAY:].rsplit("\t", 3)[0]  # without volume, wap and trades
 
 
 def _kind(series: Series) -> str:
@@ -263,8 +271,8 @@ def flags_sql(calendar: str) -> str:
     )
 
 
-def session_counts(connection: Connection, series: Series, first: date, last: date) -> dict[date, int]:
+def session_counts(connection: Connection, series: Series, calendar: str, first: date, last: date) -> dict[date, int]:
     """How many bars the table holds of each session between two dates; for daily bars 1."""
-    values = {**series.key, "first": first, "last": last}
+    values = {**series.key, "calendar": calendar, "first": first, "last": last}
     name = "session_dates" if series.timeframe is Timeframe.DAY1 else "session_counts"
     return dict(connection.execute(query(name), values).fetchall())

@@ -27,6 +27,7 @@ PRICE_MOST = 1_000_000_000  # as the domain `price`: above 0, below this; NaN an
 QUANTITY_MOST = 1_000_000_000_000_000
 DECIMALS_MOST = 8
 OVERLAP_LEAST = 3
+NEAR_VOLUME, NEAR_STEPS, NEAR_DECIMALS = 0.85, 8, 2  # a copy with another volume: so alike, and over so many steps of its last decimal
 WAP_SLACK = 0.001  # vendors round the average: by this, and by a thousandth of the price
 
 
@@ -36,7 +37,8 @@ class Severity(StrEnum):
 
 
 class Staged(NamedTuple):
-    """A bar with what the rules ask for; None where SQL has NULL. before, after: its neighbours in the answer, by start."""
+    """A bar with what the rules ask for; None where SQL has NULL. before, after: its neighbours in the answer, by start,
+    and the sessions in which those lie."""
 
     bar: Bar
     session_date: date | None
@@ -44,6 +46,8 @@ class Staged(NamedTuple):
     asked_at: datetime
     before: Bar | None = None
     after: Bar | None = None
+    session_before: date | None = None
+    session_after: date | None = None
 
 
 class Series(NamedTuple):
@@ -68,6 +72,20 @@ class Rule(NamedTuple):
 
 def _each(columns: str, condition: str, between: str = " OR ") -> str:
     return between.join(condition.format(each) for each in columns.split())
+
+
+def _same(neighbour: str) -> str:
+    """That a finished neighbour has the same prices, and a volume that cannot be another day's; neighbour: lag, lead."""
+    same = _each(PRICES, f"{{0}} = {neighbour}({{0}}) OVER w", " AND ")
+    other = f"{neighbour}(volume) OVER w"
+    inside = _each("open close", "({0} > low AND {0} < high)")
+    decimals = f"least({NEAR_DECIMALS}, greatest({_each(PRICES, 'scale({})', ', ')}))"
+    return (
+        f"({neighbour}(session_date) OVER w <= finished_to AND {same} AND"
+        f" CASE WHEN volume = {other} THEN high > low OR (volume >= 1000 AND mod(volume, 10) <> 0)"
+        f" ELSE least(volume, {other}) > {NEAR_VOLUME} * greatest(volume, {other}) AND ({inside})"
+        f" AND (high - low) * power(10::numeric, {decimals}) > {NEAR_STEPS} END)"
+    )
 
 
 PRICES = "open high low close"
@@ -133,10 +151,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "stale_session", Severity.HARD,
-        "the session before, served again: the same prices and volume (a flat day repeats by accident only in a round volume)",
-        "volume > 0 AND close = lag(close) OVER w AND volume = lag(volume) OVER w AND open = lag(open) OVER w"
-        " AND high = lag(high) OVER w AND low = lag(low) OVER w"
-        " AND (high > low OR (volume >= 1000 AND mod(volume, 10) <> 0))",
+        "two neighbouring sessions with the same bar: one was served for the other, the answer does not say which, and neither"
+        " is believed (a flat day repeats by accident only in a round volume; a copy made later may have some more volume)",
+        "session_date <= finished_to AND volume > 0 AND (" + " OR ".join(map(_same, ("lag", "lead"))) + ")",
         lambda row, series: series.timeframe is Timeframe.DAY1 and _is_stale(row),
     ),
     Rule(
@@ -211,7 +228,8 @@ _GOOD = (
     f" AND volume >= 0 AND volume < {QUANTITY_MOST} AND scale(volume) <= {DECIMALS_MOST}"
     f" AND (wap IS NULL OR (wap >= low AND wap <= high AND scale(wap) <= {DECIMALS_MOST}))"
     " AND (trades IS NULL OR (trades >= 0 AND trades < 2147483648))"
-    " AND session_date IS NOT NULL AND NOT ({unfinished}) AND close IS DISTINCT FROM lag(close) OVER w"
+    " AND session_date IS NOT NULL AND NOT ({unfinished})"
+    " AND close IS DISTINCT FROM lag(close) OVER w AND close IS DISTINCT FROM lead(close) OVER w"
 )
 
 
@@ -254,7 +272,20 @@ def _is_unfinished(row: Staged, timeframe: Timeframe) -> bool:
 
 
 def _is_stale(row: Staged) -> bool:
-    bar = row.bar
-    if row.before is None or not bar.volume or bar.volume <= 0 or bar[1:6] != row.before[1:6]:
+    beside = ((row.before, row.session_before), (row.after, row.session_after))
+    return any(
+        each is not None and day is not None and day <= row.finished_to and _is_same(row.bar, each) for each, day in beside
+    )
+
+
+def _is_same(bar: Bar, other: Bar) -> bool:
+    if not bar.volume or bar.volume <= 0 or bar[1:5] != other[1:5]:
         return False
-    return bar.high > bar.low or (bar.volume >= 1000 and _d(bar.volume) % 10 != 0)
+    if bar.volume == other.volume:
+        return bar.high > bar.low or (bar.volume >= 1000 and _d(bar.volume) % 10 != 0)
+    low, high = sorted((_d(bar.volume), _d(other.volume)))
+    decimals = min(NEAR_DECIMALS, max(_decimals(each) for each in bar[1:5]))
+    return (
+        low > _d(NEAR_VOLUME) * high and any(bar.low < each < bar.high for each in (bar.open, bar.close))
+        and (_d(bar.high) - _d(bar.low)).scaleb(decimals) > NEAR_STEPS
+    )  # fmt: skip
