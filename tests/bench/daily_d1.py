@@ -31,11 +31,13 @@ def floor_seconds(count: int) -> float:
     return WINDOW_SECONDS * ((count - 1) // MOST)
 
 
-def measure(report: Callable[[str], None], count: int, *, kills: bool, is_lawless: bool = False) -> dict[str, Any]:
+def measure(
+    report: Callable[[str], None], count: int, *, kills: bool, is_lawless: bool = False, speed: float = SPEED
+) -> dict[str, Any]:
     """One run: efficiency, violations by rule as the gateway and as the recount see them, requests sent, windows lost."""
     with tempfile.TemporaryDirectory(prefix="scizor-d1-") as name, traffic.database() as database:
         folder = Path(name)
-        _, told = traffic.clock_at(SPEED)
+        _, told = traffic.clock_at(speed)
         with traffic.gateway(folder, told, "--regime", "strict", "--service-seconds", "0.5") as (port, file):
             go = folder / "go"
             orders = [
@@ -50,7 +52,7 @@ def measure(report: Callable[[str], None], count: int, *, kills: bool, is_lawles
             traffic.release(orders, go)
             if kills:
                 jobs[1] = _kill_and_start_again(jobs[1], orders[1], file, report)
-            traffic.wait(jobs, orders, wall_seconds=2 * floor_seconds(count) / SPEED + 60)
+            traffic.wait(jobs, orders, wall_seconds=2 * floor_seconds(count) / speed + 60)
         entries = reported(file)
         finished = {number: line for order in orders for number, line in traffic.done(order).items()}
         broken = violations(reads_of(entries, strict=True))
