@@ -1,5 +1,5 @@
 -- Starts of shorter bars that the rules must look at.
-SELECT array_agg(to_char("timestamp", 'YYYY-MM-DD HH24:MI:SS+00'))
+SELECT array_agg(to_char("timestamp" AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS+00'))
 FROM staged s
 LEFT JOIN unnest(%(dates)s::date[], %(opens)s::timestamptz[], %(lasts)s::timestamptz[]) AS e (session_date, open_at, last_at)
     ON e.session_date = s.session_date

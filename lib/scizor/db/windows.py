@@ -146,7 +146,7 @@ def _merge(
         connection.execute(query("store_metadata"), values)
     if daily and is_first:
         return merged, dates
-    counts = bars.session_counts(connection, series, window.first, window.last)
+    counts = bars.session_counts(connection, series, window.instrument.calendar, window.first, window.last)
     if daily:
         return merged, set(counts)
     return merged, {each.session_date for each in sessions if counts.get(each.session_date, 0) >= _expected(each, series)}

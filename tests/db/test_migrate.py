@@ -1,0 +1,219 @@
+"""The schema: whole files or nothing, by whomever, however often, and whatever is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from scizor.base.config import DatabaseConfig
+from scizor.base.errors import ConfigurationError, RefusedError
+from scizor.base.paths import ROOT
+from scizor.db import migrate
+from scizor.db.connect import connect
+from scizor.db.embedded import PORT, SUPERUSER, Embedded
+from tests.db.conftest import NOW, Connection
+
+OpenAs = Callable[[str], Connection]
+
+
+@pytest.fixture
+def empty(server: Embedded, superuser_of: OpenAs) -> Iterator[DatabaseConfig]:
+    """An empty database as a DBA makes it: nothing but what print_setup says."""
+    config = replace(DatabaseConfig(), host=str(server.socket_directory), port=PORT, name=f"empty_{uuid.uuid4().hex[:8]}")
+    with superuser_of("postgres") as superuser:
+        migrate.prepare(superuser, config)
+        yield config
+        superuser.execute(f'DROP DATABASE "{config.name}" WITH (FORCE)'.encode())
+
+
+def owner(config: DatabaseConfig) -> Connection:
+    return connect(config, application="tests", owner=True)
+
+
+def test_a_second_migration_finds_nothing_to_do_and_bare_psql_finds_the_tables(empty: DatabaseConfig) -> None:
+    with owner(empty) as connection:
+        assert migrate.apply(connection, NOW) == [path.name for path in migrate.files().values()]
+        assert migrate.apply(connection, NOW) == []
+        migrate.check(connection)
+        assert migrate.last_partition_year(connection) == NOW.year + migrate.YEARS_AHEAD
+    bare = psycopg.connect(host=empty.host, port=empty.port, dbname=empty.name, user="scizor_reader")
+    with bare:
+        assert bare.execute("SHOW timezone").fetchone() == ("UTC",)
+        assert bare.execute("SELECT count(*) FROM symbols").fetchone() == (0,)
+
+
+def test_row_62_a_schema_of_another_number_names_the_next_step(empty: DatabaseConfig, tmp_path: Path) -> None:
+    with owner(empty) as connection:
+        with pytest.raises(ConfigurationError, match=r"has schema 0, the code needs .*bin/migrate"):
+            migrate.check(connection)
+        migrate.apply(connection, NOW)
+        fewer = Path(shutil.copytree(migrate.SCHEMA, tmp_path / "fewer"))
+        sorted(fewer.iterdir())[-1].unlink()
+        with pytest.raises(ConfigurationError, match=f"has schema {len(migrate.files())}, the code knows"):
+            migrate.check(connection, fewer)
+
+
+def test_an_applied_file_that_was_edited_is_refused_by_name(empty: DatabaseConfig, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(migrate.SCHEMA, tmp_path / "copy"))
+    with owner(empty) as connection:
+        migrate.apply(connection, NOW, copy)
+        with open(copy / "002_symbols.sql", "a") as file:
+            file.write("-- a thought\n")
+        with pytest.raises(ConfigurationError, match=r"002_symbols.sql was edited"):
+            migrate.apply(connection, NOW, copy)
+
+
+def test_a_file_that_fails_leaves_nothing_of_itself_and_the_next_run_goes_on(empty: DatabaseConfig, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(migrate.SCHEMA, tmp_path / "copy"))
+    last = len(migrate.files()) + 1
+    added = copy / f"{last:03d}_more.sql"
+    added.write_text("CREATE TABLE more (id integer); SELECT 1/0;")
+    with owner(empty) as connection:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            migrate.apply(connection, NOW, copy)
+        assert migrate.version(connection) == last - 1
+        assert connection.execute("SELECT to_regclass('scizor.more')").fetchone() == (None,)
+        added.write_text("CREATE TABLE more (id integer);")
+        assert migrate.apply(connection, NOW, copy) == [added.name]
+
+
+def test_a_login_that_may_not_act_as_owner_is_told_so(empty: DatabaseConfig) -> None:
+    with connect(empty, application="tests") as collector, pytest.raises(RefusedError, match="may not act as scizor_owner"):
+        migrate.apply(collector, NOW)
+
+
+MIGRATE = """
+import sys
+from datetime import datetime, UTC
+from dataclasses import replace
+from scizor.base.config import DatabaseConfig
+from scizor.db import migrate
+from scizor.db.connect import connect
+host, port, name = sys.argv[1:4]
+config = replace(DatabaseConfig(), host=host, port=int(port), name=name)
+with connect(config, application="migrate", owner=True) as connection:
+    print(len(migrate.apply(connection, datetime(2025, 1, 16, tzinfo=UTC))))
+"""
+
+
+def start_migration(config: DatabaseConfig) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", MIGRATE, config.host, str(config.port), config.name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def test_four_migrations_at_once_apply_each_file_once(empty: DatabaseConfig) -> None:
+    running = [start_migration(empty) for _ in range(4)]
+    said = [process.communicate(timeout=60) for process in running]
+    assert [process.returncode for process in running] == [0] * 4, said
+    assert sorted(int(out) for out, _ in said) == [0, 0, 0, len(migrate.files())]
+
+
+def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(empty: DatabaseConfig, superuser_of: OpenAs) -> None:
+    """kill -9 after ever longer; whatever stands is whole files, and the last run makes it complete."""
+    seen = set()
+    for step in range(14):
+        process = start_migration(empty)
+        deadline = time.monotonic() + 0.16 + 0.025 * step
+        while time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.002)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        with owner(empty) as connection:
+            version = migrate.version(connection)
+            seen.add(version)
+            for number, table in {2: "symbols", 3: "job_runs", 4: "bars", 5: "coverage", 6: "alerts"}.items():
+                there = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"scizor.{table}"]).fetchone()
+                # the server may still be committing what the killed process sent last
+                assert there == (version >= number,) or there == (migrate.version(connection) >= number,)
+        if version == len(migrate.files()):
+            with superuser_of("postgres") as superuser:
+                superuser.execute(f'DROP DATABASE "{empty.name}" WITH (FORCE)'.encode())
+                migrate.prepare(superuser, empty)
+    with owner(empty) as connection:
+        migrate.apply(connection, NOW)
+        migrate.check(connection)
+    assert len(seen) >= 2, f"every kill came at the same place: {seen}"
+
+
+def test_every_table_and_column_explains_itself(database: Connection) -> None:
+    silent = database.execute("""
+        SELECT c.relname, a.attname
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = 'scizor'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+          AND a.attnum > 0 AND NOT a.attisdropped
+          AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)""").fetchall()  # fmt: skip
+    assert silent == []
+
+
+def test_no_column_asks_the_servers_clock(database: Connection) -> None:
+    clocks = "(now|current_timestamp|current_date|clock_timestamp|localtimestamp|statement_timestamp)"
+    defaults = "SELECT adrelid::regclass FROM pg_attrdef WHERE pg_get_expr(adbin, adrelid) ~* %s"
+    assert database.execute(defaults, [clocks]).fetchall() == []
+    functions = "SELECT proname FROM pg_proc WHERE pronamespace = 'scizor'::regnamespace AND prosrc ~* %s"
+    assert database.execute(functions, [rf"\m{clocks}\M"]).fetchall() == []
+    for file in (ROOT / "sql").glob("queries/*.sql"):
+        assert "now()" not in file.read_text(), file
+
+
+@pytest.mark.skipif(not Path("/usr/lib/postgresql/15/bin/initdb").exists(), reason="no PostgreSQL 15 here")
+def test_the_oldest_server_takes_the_schema_and_a_window(tmp_path: Path) -> None:
+    """PostgreSQL 15, started by hand: migrated, stored into, and asked with the users' SQL."""
+    from scizor.base import service
+    from scizor.db import calendar, symbols
+    from scizor.db.windows import store
+    from tests.db.conftest import Market, listed, ok, xasx
+
+    binaries = Path("/usr/lib/postgresql/15/bin")
+    tmp = ROOT / "var" / "tests" / "fifteen"
+    shutil.rmtree(tmp, ignore_errors=True)
+    tmp.mkdir(parents=True)
+    who = service.run_as(ROOT)
+    uid, gid = who or (None, None)
+    if who:
+        os.chown(tmp, *who)
+    extra: list[int] | None = [] if who else None
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
+    subprocess.run(
+        [binaries / "initdb", "-D", tmp / "data", "-U", SUPERUSER, "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"],
+        user=uid, group=gid, extra_groups=extra, check=True, **quiet,
+    )  # type: ignore[call-overload]  # fmt: skip
+    process = subprocess.Popen(
+        [binaries / "postgres", "-D", tmp / "data", "-k", tmp, "-c", "listen_addresses="], user=uid, group=gid, extra_groups=extra,
+        **quiet,
+    )  # type: ignore[call-overload]  # fmt: skip
+    try:
+        config = replace(DatabaseConfig(), host=str(tmp), name="fifteen")
+        for _ in range(200):
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(host=str(tmp), user=SUPERUSER, dbname="postgres").close()
+                break
+            time.sleep(0.05)
+        with connect(config, application="tests", user=SUPERUSER, name="postgres") as superuser:
+            migrate.prepare(superuser, config)
+        with owner(config) as connection:
+            migrate.apply(connection, NOW)
+        with connect(config, application="tests") as collector:
+            calendar.store(collector, xasx(), "exchange_calendars", NOW)
+            symbols.store_listed(collector, [listed("CBA")], NOW)
+            market = Market(xasx(), {each.symbol: each for each in symbols.load_instruments(collector, NOW)})
+            bars = market.bars()
+            assert store(collector, None, None, market.window(), ok(bars), NOW).stored == len(bars)
+            assert store(collector, None, None, market.window(), ok(bars), NOW).unchanged == len(bars)
+            assert collector.execute("SELECT count(DISTINCT id) FROM market_data").fetchone() == (len(bars),)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        shutil.rmtree(tmp, ignore_errors=True)
