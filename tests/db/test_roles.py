@@ -18,7 +18,7 @@ OTHERS = [
     "UPDATE bars SET \"timestamp\" = \"timestamp\"", "UPDATE bars SET revision = 0", "UPDATE bars_history SET close = 1",
     "INSERT INTO bars_history SELECT *, known_from FROM bars", "UPDATE collection_logs SET started_at = started_at",
     "UPDATE installation SET mode = 'live'", "UPDATE quarantine SET raw = ''", "UPDATE schema_versions SET number = 1",
-    "COPY bars TO PROGRAM 'cat'", "COPY bars TO '/tmp/bars'", "SELECT pg_read_file('/etc/passwd')",
+    "COPY bars TO PROGRAM 'cat'", "COPY bars TO '/var/bars'", "SELECT pg_read_file('/etc/passwd')",
     "SELECT rolpassword FROM pg_authid", "ALTER DATABASE postgres SET timezone TO 'Asia/Kolkata'",
 ]  # fmt: skip
 
