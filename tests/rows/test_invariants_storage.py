@@ -199,7 +199,7 @@ FORBIDDEN = [
     "CREATE ROLE mallory", "ALTER ROLE scizor_collector SUPERUSER", "DROP ROLE scizor_reader", "SET ROLE scizor_owner",
     "SELECT rolpassword FROM pg_authid", "SELECT passwd FROM pg_shadow",
     "SELECT pg_read_file('/etc/passwd')", "SELECT pg_ls_dir('/')", "SELECT lo_import('/etc/passwd')", "COPY scizor.bars TO PROGRAM 'cat'",
-    "COPY scizor.bars TO '/tmp/bars'", "COPY scizor.symbols FROM '/etc/passwd'", "CREATE TABLE scizor.mine (a int)", "CREATE TABLE public.mine (a int)",
+    "COPY scizor.bars TO '/var/bars'", "COPY scizor.symbols FROM '/etc/passwd'", "CREATE TABLE scizor.mine (a int)", "CREATE TABLE public.mine (a int)",
     "CREATE SCHEMA mine", "DROP SCHEMA scizor CASCADE", "ALTER SCHEMA scizor RENAME TO mine",
     "DROP FUNCTION scizor.keep_revision", "ALTER SYSTEM SET fsync TO off", "SELECT pg_reload_conf()", "CHECKPOINT", "CREATE DATABASE mine",
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'", "SET session_replication_role TO replica",
