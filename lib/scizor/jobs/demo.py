@@ -118,7 +118,9 @@ def configure(last_session: date, source: Sequence[str]) -> Config:
         f'[clock]\norigin = "{origin}"\nstarted = "{started}"\n'
     )
     partial.replace(FILE)
-    INPUT.write_text(json.dumps(list(source)))
+    partial = INPUT.with_suffix(".partial")
+    partial.write_text(json.dumps(list(source)))
+    partial.replace(INPUT)
     return load(FILE)
 
 
