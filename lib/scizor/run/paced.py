@@ -20,11 +20,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from scizor.base.clock import Clock
-from scizor.base.errors import UnreachableError
 from scizor.base.protocols import Grant, Ledger, PacingClass, PacingRequest, PacingRule
 from scizor.ib import history, pacing
 from scizor.ib.concurrency import Concurrency, Failure
-from scizor.ib.connection import Connection
 from scizor.ib.pacing import Cause, Limits
 from scizor.market.types import Outcome, OutcomeKind, Window
 from scizor.run.stop import Stop
@@ -40,20 +38,6 @@ NAP_SECONDS = 30.0  # nobody sleeps longer at a stretch: the machine's clock may
 BACK_OFF_SECONDS = 15.0  # before the second attempt; doubles
 ATTEMPTS_MAX = 3
 BUSY_CODE, LOST_CODES = 322, (366,)  # too many open requests; the Gateway has no such query any more
-
-
-def from_gateway(connection: Connection, timeout_seconds: float) -> Fetch:
-    """The fetch of fetch_all over one connection. UnreachableError instead of asking once the connection is gone."""
-
-    async def fetch(window: Window, on_first_frame: Callable[[datetime], None]) -> Outcome:
-        if not connection.is_open:
-            raise UnreachableError(
-                f"the connection to the Gateway is gone: {connection.lost or 'hung up'}",
-                hint="what was fetched is stored; run it again when the Gateway is back",
-            )
-        return await history.fetch(connection, window, timeout_seconds=timeout_seconds, on_first_frame=on_first_frame)
-
-    return fetch
 
 
 def as_sent(window: Window, limits: Limits, pacing_class: PacingClass, now: datetime) -> PacingRequest:
@@ -141,21 +125,25 @@ class _Run:
     # -- choosing and granting -----------------------------------------------------------------------------------------
 
     async def pump(self) -> None:
-        """Grants until nothing is left, then waits for what is open."""
-        watch = asyncio.create_task(self._watch_stop())
-        try:
-            while not self._is_over():
-                await self._step()
-        except Exception as problem:  # noqa: BLE001  # handed to the caller, after what is in hand has come out
+        """Grants until nothing is left, then waits for what is open. What granting raised is the caller's, after what is
+        in hand has come out."""
+        (problem,) = await asyncio.gather(self._grant_all(), return_exceptions=True)
+        if problem is not None:
             self._fail(problem)
-        finally:
-            watch.cancel()
         while self.tasks:
             await asyncio.wait(self.tasks)
         for _, _, item in sorted(self.aside, key=lambda each: each[1]):
             if item.outcome:
                 await self.ready.put((item.window, item.outcome))
         await self.ready.put(None)
+
+    async def _grant_all(self) -> None:
+        watch = asyncio.create_task(self._watch_stop())
+        try:
+            while not self._is_over():
+                await self._step()
+        finally:
+            watch.cancel()
 
     def _is_over(self) -> bool:
         if self.stop.is_asked or self.failure:
@@ -254,6 +242,8 @@ class _Run:
     def _sent(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         self.wake.set()
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._fail(problem)
 
     async def _fetch_one(self, item: _Item, grant: Grant) -> None:
         first_at: datetime | None = None
@@ -267,21 +257,14 @@ class _Run:
 
         try:
             outcome = await self.fetch(item.window, on_first_frame)
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or a failure that _sent hands to the caller
             self.concurrency.withdrawn(grant.id)
             self._settle(self.ledger.closed, grant, self.clock.now())
             raise
-        except Exception as problem:  # noqa: BLE001  # handed to the caller, after what is in hand has come out
-            self.concurrency.withdrawn(grant.id)
-            self._settle(self.ledger.closed, grant, self.clock.now())
-            self._fail(problem)
-            return
         now = self.clock.now()
-        if first_at is None and outcome.answered_at is None:
+        if first_at is None and outcome.kind is OutcomeKind.TIMEOUT:
             self.unread[grant.id], self.unread_at[grant.id] = grant, now
-        else:
-            if first_at is None and outcome.answered_at is not None:
-                on_first_frame(outcome.answered_at)
+        else:  # answered, or over without a frame because the socket is gone: nobody will read it any more
             self._settle(self.ledger.closed, grant, first_at or now)
         await self._conclude(item, grant, outcome, sent_at, now)
 
@@ -292,7 +275,7 @@ class _Run:
         else:
             self.concurrency.failed(grant.id, now, failure)
         self.wake.set()
-        if outcome.kind is OutcomeKind.PACING:
+        if outcome.kind is OutcomeKind.PACING and outcome.code != BUSY_CODE:  # that one speaks of slots, not of the window
             self._cool_down(item.request.rule, sent_at, now)
         item.outcome = outcome
         if not _is_retriable(outcome) or item.attempts >= self.attempts_max:
