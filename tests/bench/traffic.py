@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from scizor.db import migrate
 from scizor.db.connect import connect
 from scizor.db.embedded import PORT, SUPERUSER, embedded
 from scizor.ib.pacing import Limits
-from scizor.market.types import Instrument, Timeframe, Window
+from scizor.market.types import Instrument, Outcome, Timeframe, Window
 from scizor.replay.sources import Pattern
 from scizor.replay.sources.master import load as load_master
 from scizor.replay.sources.simulated import Simulated
@@ -180,9 +180,10 @@ async def _job(order: Order) -> None:
     from scizor.base.config import GatewayConfig
     from scizor.base.protocols import Decide, Grant, PacingRequest
     from scizor.db.ledger import PostgresLedger
+    from scizor.ib import history
     from scizor.ib.concurrency import Concurrency
     from scizor.ib.connection import connect as connect_gateway
-    from scizor.run.paced import fetch_all, from_gateway
+    from scizor.run.paced import fetch_all
 
     class Lawless(PostgresLedger):
         """The planted defect: it asks nobody."""
@@ -207,10 +208,14 @@ async def _job(order: Order) -> None:
                 Path(order.out).with_suffix(".ready").touch()
                 while not Path(order.go).exists():
                     await asyncio.sleep(0.005)
-            results = fetch_all(
-                list(windows), from_gateway(connection, order.timeout_seconds), ledger, clock, Limits(**order.limits),
-                concurrency=concurrency,
-            )  # fmt: skip
+
+            async def fetch(window: Window, on_first_frame: Callable[[datetime], None]) -> Outcome:
+                return await history.fetch(
+                    connection, window, timeout_seconds=order.timeout_seconds, on_first_frame=on_first_frame
+                )
+
+            limits = Limits(**order.limits)
+            results = fetch_all(list(windows), fetch, ledger, clock, limits, concurrency=concurrency)
             async with contextlib.aclosing(results):
                 async for window, outcome in results:
                     line = {
