@@ -12,7 +12,7 @@ that grows; here one request too many may slow down every one. So we never step 
 - Back off when requests are overdue (by age, so it is seen before their answers): half, then look. Where the latency did
   not improve by it, we were not the cause, and it becomes the new usual.
 - It begins with half of the configured first limit for one round, so that it would see if less were more.
-- Silence (a deadline passed and nothing at all was answered meanwhile) leaves two probes open until somebody answers.
+- Silence (a deadline passed, and nothing at all was answered in its second half) leaves two probes open until somebody answers.
 """
 
 from __future__ import annotations
@@ -184,12 +184,12 @@ class Concurrency:
         one = self.open.pop(request, None)
         if one is None or self.is_fixed:
             return
-        if self._probe and request in self._probe.open:
+        is_current = self._changed_at is None or one.at >= self._changed_at
+        is_extra = self._probe is not None and request in self._probe.open
+        if self._probe and is_extra:
             self._probe.open.discard(request)
-            if failure is not Failure.OTHER:
-                self._fail_probe(now)
         if failure is Failure.UNANSWERED:
-            if self.answered_at is None or self.answered_at < one.at:
+            if self.answered_at is None or self.answered_at < one.at + (now - one.at) / 2:
                 self.is_silent = True
                 self._probe = self._backing = None
                 return
@@ -198,10 +198,14 @@ class Concurrency:
             self.answered_at = now
             if self.is_silent:
                 self._wake(now)
-        is_current = self._changed_at is None or one.at >= self._changed_at
-        if is_current and (failure is Failure.REFUSED or self._unanswered >= 2):
+        if is_extra and failure is not Failure.OTHER:
+            self._fail_probe(now)
+        elif is_current and (failure is Failure.REFUSED or self._unanswered >= 2):
             self._reduce(now)
             self._backing = None
+        else:
+            return
+        if failure is Failure.REFUSED:
             self._hold_until = now + timedelta(seconds=REFUSED_HOLD_SECONDS)
 
     def withdrawn(self, request: object) -> None:
@@ -276,7 +280,8 @@ class Concurrency:
 
     def _fail_probe(self, now: datetime) -> None:
         probe = self._probe
-        assert probe is not None
+        if probe is None:
+            return
         took = (now - probe.began_at).total_seconds()
         self._change(now, self.limit)
         self._found_too_high(max(self.limit + 1, probe.most_open), now, took)

@@ -275,7 +275,9 @@ class _Run:
         else:
             self.concurrency.failed(grant.id, now, failure)
         self.wake.set()
-        if outcome.kind is OutcomeKind.PACING and outcome.code != BUSY_CODE:  # that one speaks of slots, not of the window
+        if (
+            outcome.kind is OutcomeKind.PACING and outcome.code != BUSY_CODE
+        ):  # that one speaks of slots, not of the window
             self._cool_down(item.request.rule, sent_at, now)
         item.outcome = outcome
         if not _is_retriable(outcome) or item.attempts >= self.attempts_max:
