@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from scizor.base.masking import mask
 from scizor.db.runs import Run
 from scizor.db.sql import query
 from scizor.market.types import Outcome, Window
@@ -47,5 +48,5 @@ def _described(run: Run | None, window: Window, origin: int, at: datetime) -> di
 
 
 def _clean(text: str) -> str | None:
-    """The vendor's text, without what a database cannot hold: NUL, and halves of surrogate pairs."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()[:TEXT_MAX] or None
+    """The vendor's text, without what a database cannot hold (NUL, halves of surrogate pairs) and accounts, which it names."""
+    return mask(text).replace("\0", "").encode("utf-8", "replace").decode()[:TEXT_MAX] or None

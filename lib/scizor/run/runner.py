@@ -24,6 +24,7 @@ from scizor.base import lock, log
 from scizor.base.config import Config
 from scizor.base.errors import ScizorError
 from scizor.base.exit import Exit
+from scizor.base.masking import mask
 from scizor.base.version import boot_id, code_version
 from scizor.run.context import Context, Result
 from scizor.run.script import Needs
@@ -40,7 +41,7 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
     try:
         config = load(args, needs)
     except ScizorError as failure:
-        print(f"{name}: {failure}", file=sys.stderr)
+        print(mask(f"{name}: {failure}"), file=sys.stderr)
         return failure.exit
     context = Context(
         name=name, scope=scope, run_id=uuid.uuid4().hex, args=args, config=config, clock=config.make_clock(),
@@ -156,7 +157,7 @@ def _recorded(job: Callable[[Context], Result], context: Context) -> Result:
         finish = partial(
             runs.finish, run=row, now=context.clock.now(), outcome=outcome, exit_status=int(status),
             counts=runs.Counts(**result.counts), error_class=type(failure).__name__ if failure else None,
-            error_message=None if status is Exit.DONE else result.summary,
+            error_message=None if status is Exit.DONE else mask(result.summary),
         )  # fmt: skip
         try:
             context.transact(finish)
@@ -188,7 +189,8 @@ def _tell(context: Context, result: Result, needs: Needs) -> None:
 
 
 def failure_text(context: Context, result: Result) -> str:
-    """At most 40 lines: what happened, to what, what to do, where the log is, how to run it again."""
+    """At most 40 lines: what happened, to what, what to do, where the log is, how to run it again. Accounts and passwords
+    that a vendor or a driver quotes are masked."""
     lines = [f"{context.name}: {result.summary}"]
     tail = [f"HINT: {result.hint}"] if result.hint else []
     tail += [f"log: {context.paths.logs / (context.name + '.log')} (run {context.run_id[:8]})", f"again: {_command_line()}"]
@@ -197,7 +199,7 @@ def failure_text(context: Context, result: Result) -> str:
     lines += [f"  {line}" for line in shown]
     if len(shown) < len(result.failures):
         lines.append(f"  … and {len(result.failures) - len(shown)} more, in the log")
-    return "\n".join(lines + tail)
+    return mask("\n".join(lines + tail))
 
 
 def _command_line() -> str:
