@@ -10,6 +10,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,6 +90,13 @@ def template(server: Embedded) -> str:
 @pytest.fixture
 def database_config(server: Embedded, template: str) -> Iterator[DatabaseConfig]:
     """Where a fresh, migrated, empty database is."""
+    with fresh_database(server, template) as found:
+        yield found
+
+
+@contextmanager
+def fresh_database(server: Embedded, template: str) -> Iterator[DatabaseConfig]:
+    """The same for a fixture that several tests share."""
     name = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
     with as_superuser(server, "postgres") as superuser:
         superuser.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')

@@ -28,6 +28,7 @@ QUANTITY_MOST = 1_000_000_000_000_000
 DECIMALS_MOST = 8
 OVERLAP_LEAST = 3
 NEAR_VOLUME, NEAR_STEPS, NEAR_DECIMALS = 0.85, 8, 2  # a copy with another volume: so alike, and over so many steps of its last decimal
+NEIGHBOUR_DAYS = 5  # between two neighbouring sessions: Easter and Christmas; further apart it is no copy but a share that hardly trades
 WAP_SLACK = 0.001  # vendors round the average: by this, and by a thousandth of the price
 
 
@@ -81,7 +82,8 @@ def _same(neighbour: str) -> str:
     inside = _each("open close", "({0} > low AND {0} < high)")
     decimals = f"least({NEAR_DECIMALS}, greatest({_each(PRICES, 'scale({})', ', ')}))"
     return (
-        f"({neighbour}(session_date) OVER w <= finished_to AND {same} AND"
+        f"({neighbour}(session_date) OVER w <= finished_to AND abs(session_date - {neighbour}(session_date) OVER w) <= {NEIGHBOUR_DAYS}"
+        f" AND {same} AND"
         f" CASE WHEN volume = {other} THEN high > low OR (volume >= 1000 AND mod(volume, 10) <> 0)"
         f" ELSE least(volume, {other}) > {NEAR_VOLUME} * greatest(volume, {other}) AND ({inside})"
         f" AND (high - low) * power(10::numeric, {decimals}) > {NEAR_STEPS} END)"
@@ -273,9 +275,11 @@ def _is_unfinished(row: Staged, timeframe: Timeframe) -> bool:
 
 def _is_stale(row: Staged) -> bool:
     beside = ((row.before, row.session_before), (row.after, row.session_after))
-    return any(
-        each is not None and day is not None and day <= row.finished_to and _is_same(row.bar, each) for each, day in beside
-    )
+    return row.session_date is not None and any(
+        bar is not None and day is not None and day <= row.finished_to
+        and abs(day - row.session_date).days <= NEIGHBOUR_DAYS and _is_same(row.bar, bar)
+        for bar, day in beside
+    )  # fmt: skip
 
 
 def _is_same(bar: Bar, other: Bar) -> bool:
