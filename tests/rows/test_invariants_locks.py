@@ -118,24 +118,6 @@ def test_I6_row_02_a_paused_holder_that_wakes_up_after_a_takeover_writes_nothing
     assert disagreements(slow.rows) == {}
 
 
-def test_I29_sigterm_at_any_moment_ends_within_ten_seconds_with_143_and_a_clean_state(slow: Stage) -> None:
-    """While it starts, connects, asks and waits: nothing is pending, nothing open, and the next run goes on."""
-    for seconds in (0.5, 0.9):
-        run = start(slow)
-        time.sleep(seconds)
-        begun = time.monotonic()
-        run.send_signal(signal.SIGTERM)
-        _, err = run.communicate(timeout=30)
-        assert time.monotonic() - begun < 10
-        assert run.returncode in (Exit.TERMINATED, -signal.SIGTERM, Exit.DONE), err  # too early for any handler: the system's own end
-        assert slow.rows("SELECT count(*) FROM collection_logs WHERE outcome = 'pending'") == [(0,)]
-        assert disagreements(slow.rows) == {}
-    last = start(slow)
-    assert (last.communicate(timeout=60), last.returncode) == (("", ""), Exit.DONE)
-    assert slow.rows("SELECT count(*) FROM job_runs WHERE outcome = 'running'") == [(0,)]
-    assert slow.rows("SELECT count(*) FROM pacing_requests WHERE closed_at IS NULL") == [(0,)]
-
-
 def test_row_03_a_lock_directory_of_somebody_else_ends_with_78(slow: Stage, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     locks = slow.config.make_paths().locks
     locks.mkdir(parents=True)

@@ -140,11 +140,8 @@ def spoil(collector: Connection, market: Market, rows: Rows, seeds: range) -> No
 
 
 def test_I11_I12_I15_no_impossible_bar_is_stored_none_is_lost_and_coverage_agrees(collector: Connection, market: Market, rows: Rows) -> None:
+    """Planted: what a rule forgot, the table itself would refuse."""
     spoil(collector, market, rows, range(0, 100, 9))
-
-
-def test_I11_planted_the_table_itself_would_refuse_what_a_rule_forgot(collector: Connection, market: Market) -> None:
-    store(collector, None, None, market.window(5), ok(market.bars(5)), NOW, sessions=market.sessions)
     for change in ("low = high + 1", "high = 'NaN'", "open = 0", "close = -1", "volume = -7", "high = 'Infinity'", "open = 1.123456789"):
         with pytest.raises(psycopg.errors.CheckViolation):
             collector.execute(f"UPDATE bars SET {change}, request_id = request_id + 1, known_from = known_from + interval '1 hour'".encode())
@@ -182,9 +179,8 @@ def storm(collector: Connection, market: Market, rows: Rows, seed: int, steps: i
     assert rows("SELECT count(*) > 0 FROM quarantine") == [(True,)]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_I15_coverage_agrees_with_the_bars_after_every_step_of_a_storm(collector: Connection, market: Market, rows: Rows, seed: int) -> None:
-    storm(collector, market, rows, seed, 25)
+def test_I15_coverage_agrees_with_the_bars_after_every_step_of_a_storm(collector: Connection, market: Market, rows: Rows) -> None:
+    storm(collector, market, rows, 1, 30)
 
 
 @pytest.mark.exhaustive
@@ -244,10 +240,7 @@ def test_I39_the_collectors_login_cannot_delete_truncate_alter_or_read_secrets(d
         except psycopg.errors.InsufficientPrivilege:
             pass
     assert allowed == []
-
-
-def test_I39_planted_the_owner_is_stopped_by_none_of_that(database: Connection) -> None:
-    refused = 0
+    refused = 0  # planted: the owner is stopped by none of that
     for table in ("bars", "symbols", "quarantine", "coverage"):
         for each in (f"DELETE FROM scizor.{table}", f"TRUNCATE scizor.{table} CASCADE", f"ALTER TABLE scizor.{table} ADD COLUMN mine int"):
             with database.transaction(force_rollback=True):
@@ -363,3 +356,29 @@ def behind_sequences(database: Connection) -> list[str]:
         if row != (True,):
             found.append(table)
     return found
+
+
+# ---- rows of the table that only the table shows ---------------------------------------------------------------------
+
+
+def test_row_32_a_price_off_the_tick_is_stored_with_its_flag(collector: Connection, market: Market, rows: Rows) -> None:
+    bars = market.bars(10)
+    bars[4] = bars[4]._replace(close=round(bars[4].close + 0.005, 3))
+    store(collector, None, None, market.window(10), ok(bars), NOW, sessions=market.sessions)
+    assert rows("SELECT session_date FROM bars WHERE flags <> 0") == [(bars[4].start,)]
+    assert rows("SELECT count(*) FROM quarantine") == [(0,)]
+
+
+@pytest.mark.xfail(strict=True, reason="market.validate.is_another_contract is not asked by db.windows.store yet")
+def test_row_38_an_answer_with_the_bars_of_another_contract_is_refused_as_a_whole(collector: Connection, market: Market, rows: Rows) -> None:
+    chance = random.Random(38)
+    store(collector, None, None, market.window(20), ok(market.bars(20)), NOW, sessions=market.sessions)
+    before = rows("SELECT md5(string_agg(b::text, '' ORDER BY session_date)) FROM bars b")
+    theirs = []
+    for day in market.dates(20):
+        price = round(chance.uniform(20, 30), 2)
+        theirs.append(Bar(day, price, price + 1, price - 1, price, float(chance.randrange(10**6)), price, 5))
+    at = NOW + timedelta(days=1)
+    done = store(collector, None, None, market.window(20), ok(theirs, at), at, sessions=market.sessions)
+    assert (done.stored, done.revised, done.quarantined) == (0, 0, 20)
+    assert rows("SELECT md5(string_agg(b::text, '' ORDER BY session_date)) FROM bars b") == before

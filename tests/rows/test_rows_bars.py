@@ -57,15 +57,15 @@ def test_rows_28_29_30_31_33_39_a_bad_bar_is_refused_by_name_and_blocks_nobody(
     harvest: Harvest, symbol: str, rule: str
 ) -> None:
     """Both bars of a conflict (28), the order of prices (29), what is no price (30), a negative volume (31), more than
-    eight decimals (33), yesterday served again (39)."""
+    eight decimals (33), and yesterday served again: nobody knows which of the two it was (39)."""
     days = days_of(harvest)
-    refused = harvest.first.refused[symbol]
-    day = days[-1] if rule == "stale_session" else middle_of(harvest)
-    assert refused == [(rule, day)] * (2 if rule == "dup_conflict" else 1)
-    assert harvest.first.bars[symbol] == harvest.first.complete[symbol] == set(days) - {day}
-    assert harvest.first.gaps[symbol] == [(day, "quarantined", False)]
+    refused = sorted(harvest.first.refused[symbol])
+    struck = days[-2:] if rule == "stale_session" else [middle_of(harvest)]
+    assert refused == [(rule, day) for day in struck] * (2 if rule == "dup_conflict" else 1)
+    assert harvest.first.bars[symbol] == harvest.first.complete[symbol] == set(days) - set(struck)
+    assert harvest.first.gaps[symbol] == [(day, "quarantined", False) for day in struck]
     (log,) = harvest.first.logs[symbol]
-    assert (log["outcome"], log["quarantined"], log["stored"]) == ("ok", len(refused), len(days) - 1)
+    assert (log["outcome"], log["quarantined"], log["stored"]) == ("ok", len(refused), len(days) - len(struck))
 
 
 def test_row_31_a_volume_of_minus_one_is_none_and_its_bar_is_kept(harvest: Harvest) -> None:
@@ -156,6 +156,6 @@ def test_I15_coverage_is_what_a_full_recount_of_the_bars_gives(harvest: Harvest)
         harvest.there.database.execute("UPDATE coverage SET complete = complete - datemultirange(daterange(%s, %s)) WHERE symbol_id = (SELECT id FROM symbols WHERE symbol = 'QAN')", [days_of(harvest)[7], days_of(harvest)[9]])
         found = disagreements(rows)
     assert found["complete, and no bar is there"] == [("RMD", days_of(harvest)[5])]
-    assert found["a bar, and not complete"] == [("QAN", days_of(harvest)[7]), ("QAN", days_of(harvest)[8])]
+    assert sorted(found["a bar, and not complete"]) == [("QAN", days_of(harvest)[7]), ("QAN", days_of(harvest)[8])]
     assert len(found["asked for, and neither complete nor missing"]) == 2
     assert [symbol for symbol, _ in found["bar_count is wrong"]] == ["RMD"]
