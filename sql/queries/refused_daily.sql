@@ -1,6 +1,6 @@
 -- Of the daily bars that are doubted, those that break a hard rule, with its name. Their neighbours stand beside them, and
--- the stored bars before and after the answer. A bar that is in the table already was believed before its neighbour came
--- with the same prices: it stays, and only the neighbour is refused.
+-- the stored bars before and after the answer (days, not years, away: the planner opens each partition that it cannot
+-- rule out).
 SELECT "timestamp", claimed_date, rule, format('%%s,%%s,%%s,%%s,%%s,%%s,%%s', open, high, low, close, volume, wap, trades)
 FROM (
     SELECT c.*, {rule} AS rule
@@ -16,7 +16,7 @@ FROM (
                 %(asked_at)s, %(finished_to)s
          FROM bars b
          WHERE b.symbol_id = %(symbol_id)s AND b.timeframe = %(timeframe)s AND b.origin = %(origin)s
-           AND b."timestamp" < %(first)s
+           AND b."timestamp" < %(first)s AND b."timestamp" >= %(first)s::timestamptz - interval '15 days'
          ORDER BY b."timestamp" DESC
          LIMIT 1)
         UNION ALL
@@ -24,7 +24,7 @@ FROM (
                 %(asked_at)s, %(finished_to)s
          FROM bars b
          WHERE b.symbol_id = %(symbol_id)s AND b.timeframe = %(timeframe)s AND b.origin = %(origin)s
-           AND b."timestamp" > %(last)s
+           AND b."timestamp" > %(last)s AND b."timestamp" <= %(last)s::timestamptz + interval '15 days'
          ORDER BY b."timestamp"
          LIMIT 1)
     ) c
@@ -32,7 +32,3 @@ FROM (
 ) d
 WHERE rule IS NOT NULL AND NOT is_stored
   AND (%(doubts)s::timestamptz[] IS NULL OR "timestamp" = ANY (%(doubts)s::timestamptz[]))
-  AND NOT (rule = 'stale_session' AND EXISTS (
-      SELECT FROM bars b
-      WHERE b.symbol_id = %(symbol_id)s AND b.timeframe = %(timeframe)s AND b.origin = %(origin)s
-        AND b."timestamp" = d."timestamp" AND (b.open, b.high, b.low, b.close) = (d.open, d.high, d.low, d.close)))

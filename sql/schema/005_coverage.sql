@@ -75,7 +75,7 @@ CREATE TABLE coverage_gaps (
     CONSTRAINT no_trade_needs_two_fetches CHECK (why <> 'no-trade' OR (empty_request_id IS NOT NULL AND since IS NOT NULL
         AND empty_request_id <> request_id)),
     CONSTRAINT quarantined_needs_its_row CHECK (why <> 'quarantined' OR quarantine_id IS NOT NULL)
-);
+) WITH (fillfactor = 60);  -- each retry changes its row in place
 CREATE INDEX coverage_gaps_open ON coverage_gaps (symbol_id, timeframe, origin) WHERE resolved_at IS NULL;
 COMMENT ON TABLE coverage_gaps IS 'Sessions that are not complete: one row for those of a series of which the same is known, by the same evidence. A row whose sessions have healed keeps its resolved_at and is no longer counted. The view missing_sessions has a row a session.';
 COMMENT ON COLUMN coverage_gaps.id IS 'Its number.';

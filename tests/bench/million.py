@@ -10,6 +10,7 @@ import contextlib
 import csv
 import gzip
 import io
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -85,8 +86,8 @@ def prepare(connection: Connection, found: list[Answer]) -> Load:
         name: exchange.sessions(name, min(_day(each.bars[0]) for each in found if each.calendar == name), NOW.date())
         for name in sorted({each.calendar for each in found})
     }
-    for each in sessions.values():
-        calendar.store(connection, each, "exchange_calendars", NOW)
+    for days in sessions.values():
+        calendar.store(connection, days, "exchange_calendars", NOW)
     symbols.store_listed(connection, [_listed(each) for each in found], NOW)
     instruments = {each.symbol: each for each in symbols.load_instruments(connection, NOW)}
     pairs, texts = [], []
@@ -102,9 +103,10 @@ def fresh_database() -> Iterator[Connection]:
     """A migrated, empty database on the product's own server, as the collector; fsync and synchronous_commit are on."""
     server = embedded(ROOT / "var" / "bench")
     with service.use(server.service):
-        config = replace(DatabaseConfig(), host=str(server.socket_directory), port=PORT, name="bench")
+        config = replace(DatabaseConfig(), host=str(server.socket_directory), port=PORT, name=f"bench_{os.getpid()}")
         with connect(config, application="bench", user=SUPERUSER, name="postgres") as superuser:
-            superuser.execute("DROP DATABASE IF EXISTS bench WITH (FORCE)")
+            drop = f"DROP DATABASE IF EXISTS {config.name} WITH (FORCE)".encode()
+            superuser.execute(drop)
             migrate.prepare(superuser, config)
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 row = superuser.execute(f"SHOW {setting}".encode()).fetchone()
@@ -113,6 +115,8 @@ def fresh_database() -> Iterator[Connection]:
             migrate.apply(owner, NOW)
         with connect(config, application="bench") as connection:
             yield connection
+        with connect(config, application="bench", user=SUPERUSER, name="postgres") as superuser:
+            superuser.execute(drop)
 
 
 def as_superuser(connection: Connection) -> Connection:
@@ -144,7 +148,7 @@ def _all(folder: Path) -> Iterator[Answer]:
     for path in sorted((folder / "intraday" / "ib_5min_us").glob("*_5min.csv.gz")):
         with gzip.open(path, "rt") as file:
             rows = [
-                Bar(datetime.fromisoformat(row[0]).replace(tzinfo=EASTERN).astimezone(UTC), *map(float, row[1:6]))
+                Bar(datetime.fromisoformat(row[0]).replace(tzinfo=EASTERN).astimezone(UTC), *_numbers(row[1:6]))
                 for row in csv.reader(file) if row[0] != "datetime"
             ]  # fmt: skip
         yield Answer(path.name.split("_")[0] + ".US", "XNYS", Timeframe.MIN5, tuple(rows[:4100]))
@@ -153,9 +157,14 @@ def _all(folder: Path) -> Iterator[Answer]:
         for row in csv.reader(io.StringIO(text)):
             if row[0] != "symbol":
                 day = date(int(row[1][:4]), int(row[1][4:6]), int(row[1][6:]))
-                by_symbol.setdefault(row[0], []).append(Bar(day, *map(float, row[2:7])))
+                by_symbol.setdefault(row[0], []).append(Bar(day, *_numbers(row[2:7])))
     for symbol, bars in sorted(by_symbol.items()):
         yield Answer(symbol, "XASX", Timeframe.DAY1, tuple(bars))
+
+
+def _numbers(fields: list[str]) -> tuple[float, float, float, float, float]:
+    opened, high, low, close, volume = map(float, fields)
+    return opened, high, low, close, volume
 
 
 def _daily_files(folder: Path) -> Iterator[str]:

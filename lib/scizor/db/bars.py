@@ -1,7 +1,8 @@
 """Bars on their way into the table: staged, checked against the rules, merged. One function a step, one answer at a time.
 
-`staged` is a temporary table that holds one answer, in the columns of market.bars. Every statement carries the window's constants (symbol, timeframe, origin, first and last start),
-so that the planner sees one partition and one stretch of the key: without them the merge is 3.5 to 9 times slower.
+`staged` is a temporary table that holds one answer, in the columns of market.bars; of an answer that was had before, only
+what the table does not say word for word. Every statement carries the window's constants (symbol, timeframe, origin, first
+and last start), so that the planner sees one stretch of the key: without them the merge is 3.5 to 9 times slower.
 The caller holds the transaction and `lock_symbol`, which stands in for what a foreign key and ON CONFLICT would cost.
 """
 
@@ -11,31 +12,28 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from itertools import islice
-from operator import eq
 from typing import Any
 
 import psycopg
 
+from scizor.db.answer import START, Answer, read
 from scizor.db.sql import array, query
 from scizor.market import validate
 from scizor.market.bars import COLUMNS
 from scizor.market.ladder import ladder
-from scizor.market.types import Origin, Session, Timeframe
+from scizor.market.types import Origin, Session, Span, Timeframe
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 LOCK = 21348  # advisory, with the symbol's id
-START, DAY = 22, 33  # where the tabs stand in COPY text: 2025-01-15 00:00:00+00, 2025-01-15
-BEGIN = 10  # so many letters of the prices tell nearly every bar from the one before
-DUPLICATE = "dup_conflict"
+DUPLICATE, STALE = "dup_conflict", "stale_session"
 #: True for nearly every row and for none that breaks a rule by itself; what it does not pass is shown to the rules. NaN is
-#: PostgreSQL's greatest numeric and fails high < ... For the rules about neighbours see _look.
+#: PostgreSQL's greatest numeric and fails high < ... For the rules about neighbours see answer.py.
 SCREEN = """low > 0 AND low <= open AND low <= close AND open <= high AND close <= high AND high < 1e9
     AND greatest(scale(open), scale(high), scale(low), scale(close), scale(volume)) <= 8 AND volume >= 0 AND volume < 1e15
     AND (wap IS NULL OR (wap >= low AND wap <= high AND scale(wap) <= 8))
@@ -60,19 +58,21 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What lies in `staged`: how many rows, first and last start, and the session dates that its rows claim.
+    """An answer in `staged`, and what the screen says of it.
 
-    doubts: starts of rows that the rules must look at; beside: with their neighbours. Starts are text,
-    as in the answer. has_double: a start stands there twice, so all rows are looked at.
+    received: all its rows. same: those that the table has word for word already; they are not staged. first, last: its first
+    and last start, as text; dates: the session dates that its rows claim. is_first: the table has nothing between them.
+    doubts: starts of rows that the rules must look at, None: of all; beside: with their neighbours.
     """
 
     received: int = 0
+    same: int = 0
     first: str = ""
     last: str = ""
     dates: frozenset[date] = frozenset()
-    doubts: frozenset[str] = frozenset()
+    is_first: bool = True
+    doubts: frozenset[str] | None = frozenset()
     beside: frozenset[str] = frozenset()
-    has_double: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +133,48 @@ def lock_symbol(connection: Connection, symbol_id: int) -> None:
 
 
 def stage(
-    connection: Connection, series: Series, text: str, sessions: Sequence[Session], asked_at: datetime, *, has_prior: bool
-) -> Staged:  # fmt: skip
-    """Puts an answer (market.bars.copy_text) into `staged` and screens it.
+    connection: Connection, series: Series, text: str, sessions: Sequence[Session], asked_at: datetime, held: Span | None
+) -> Staged:
+    """Puts an answer (market.bars.copy_text) into `staged` and screens it; not what the table has word for word already.
 
-    sessions: the calendar's; asked_at: when the answer was asked for. has_prior: the table holds bars of the series.
+    sessions: the calendar's; asked_at: when the answer was asked for. held: the session dates between which the table has
+    bars of the series.
     """
+    is_daily = series.timeframe is Timeframe.DAY1
     connection.execute(query("make_staged"))
-    with connection.cursor() as cursor:
-        with cursor.copy(query("copy_staged")) as copy:
+    if held is None:
+        with connection.cursor() as cursor, cursor.copy(query("copy_staged")) as copy:
             copy.write(text)
-            seen = _look(text, has_prior=has_prior, is_daily=series.timeframe is Timeframe.DAY1)  # while the server reads
-        received = cursor.rowcount
-    values = _asked(series, seen.dates, sessions, asked_at)
-    row = connection.execute(query(f"screen_{_kind(series)}", screen=SCREEN), values).fetchone()
-    doubts = seen.doubts | set(row[0] or ()) if row else seen.doubts
-    return replace(seen, received=received, doubts=doubts, beside=seen.beside | doubts)
+            answer = read(text, is_daily=is_daily)  # while the server reads
+        is_first, known = True, frozenset[str]()
+    else:
+        answer = read(text, is_daily=is_daily)
+        is_first = held.last < min(answer.dates) or held.first > max(answer.dates)
+        known = frozenset() if is_first or answer.has_double else _stored_lines(connection, series, answer)
+    doubts = answer.doubts(held if is_daily else None)
+    if known:
+        doubts -= {line[:START] for line in known.intersection(answer.lines)}
+    staged = len(answer.lines)
+    if held is not None:
+        left = answer.without(known, answer.beside(doubts)) if known else text
+        staged = left.count("\n")
+        with connection.cursor() as cursor, cursor.copy(query("copy_staged")) as copy:
+            copy.write(left)
+    if staged:
+        values = _asked(series, answer.dates, sessions, asked_at)
+        row = connection.execute(query(f"screen_{_kind(series)}", screen=SCREEN), values).fetchone()
+        doubts |= set(row[0] or ()) if row else set()
+    return Staged(
+        len(answer.lines), len(answer.lines) - staged, answer.starts[0], answer.starts[-1], answer.dates, is_first,
+        None if answer.has_double else frozenset(doubts), frozenset(answer.beside(doubts)),
+    )  # fmt: skip
+
+
+def _stored_lines(connection: Connection, series: Series, answer: Answer) -> frozenset[str]:
+    """What the table has of the answer's stretch, as the answer would write it."""
+    values = {**series.key, "first": answer.starts[0], "last": answer.starts[-1]}
+    with connection.cursor() as cursor, cursor.copy(query("copy_stored"), values) as copy:
+        return frozenset(b"".join(copy).decode().split("\n"))
 
 
 def refuse(
@@ -157,12 +183,12 @@ def refuse(
 ) -> Refused:  # fmt: skip
     """Moves what breaks a hard rule from `staged` to quarantine, under the name of the rule. What is there already, with
     the same values, is not added again. Only what the screen doubts is looked at."""
-    if not staged.doubts and not staged.has_double:
+    if staged.doubts is not None and not staged.doubts:
         return Refused()
     values = {
         **series.key, **_asked(series, staged.dates, sessions, asked_at), "request_id": request, "now": now,
         "first": staged.first, "last": staged.last,
-        "doubts": None if staged.has_double else array(staged.doubts), "beside": array(staged.beside),
+        "doubts": None if staged.doubts is None else array(staged.doubts), "beside": array(staged.beside),
     }  # fmt: skip
     check = query(f"refused_{_kind(series)}", rule=validate.rule_sql(series.timeframe), window=validate.WINDOW_SQL)
     found = connection.execute(check, values).fetchall()
@@ -172,6 +198,14 @@ def refuse(
     if any(rule == DUPLICATE for _, _, rule, _ in found):  # rarely: equal rows are no conflict
         duplicates = connection.execute(query("collapse_staged")).rowcount
         found = connection.execute(check, values).fetchall()
+    stale = [start for start, _, rule, _ in found if rule == STALE]
+    if stale:
+        # A bar that is in the table was believed before its neighbour came with the same prices: only the neighbour goes.
+        alike = connection.execute(query("stored_alike"), {**values, "starts": stale, "low": min(stale), "high": max(stale)})
+        believed = {start for (start,) in alike}
+        found = [each for each in found if each[2] != STALE or each[0] not in believed]
+    if not found:
+        return Refused(duplicates)
     connection.execute(query("drop_refused"), {"starts": [start for start, *_ in found]})
     rules = Counter(rule for _, _, rule, _ in found)
     unfinished = rules.pop(UNFINISHED, 0)
@@ -182,33 +216,6 @@ def refuse(
         connection.execute(query("quarantine"), values)
         quarantine = dict(connection.execute(query("quarantine_ids"), values).fetchall())
     return Refused(duplicates, len(bad), unfinished, rules, quarantine, frozenset(day for _, day, _, _ in found))
-
-
-def _look(text: str, *, has_prior: bool, is_daily: bool) -> Staged:
-    """What the text itself tells: starts, dates, and days with the prices of their neighbour (stale_session; dup_conflict
-    is has_double). A screen that PostgreSQL would need a sort and a window for."""
-    lines = text.split("\n")
-    lines.pop()
-    if not lines:
-        return Staged()
-    if any(line[START] != "\t" or line[DAY] != "\t" for line in (lines[0], lines[-1])):
-        raise ValueError("COPY text that market.bars did not write")
-    lines.sort()
-    starts = [line[:START] for line in lines]
-    days = {line[START + 1 : DAY] for line in lines}
-    has_double = any(map(eq, starts, islice(starts, 1, None)))
-    begins = [line[DAY : DAY + BEGIN] for line in lines] if is_daily else []
-    alike = (place for place, same in enumerate(map(eq, begins, islice(begins, 1, None)), 1) if same)
-    repeated = [place for place in alike if _prices(lines[place]) == _prices(lines[place - 1])]
-    doubts = {starts[each] for place in repeated for each in (place - 1, place)}
-    doubts |= {starts[0], starts[-1]} if has_prior else set()
-    beside = {start for place in repeated for start in starts[max(place - 2, 0) : place + 2]}
-    dates = frozenset(map(date.fromisoformat, days))
-    return Staged(0, starts[0], starts[-1], dates, frozenset(doubts), frozenset(beside | doubts), has_double)
-
-
-def _prices(line: str) -> str:
-    return line[DAY:].rsplit("\t", 3)[0]  # without volume, wap and trades
 
 
 def _kind(series: Series) -> str:
@@ -235,16 +242,15 @@ def _finished_to(sessions: Sequence[Session], asked_at: datetime) -> date:
     return sessions[over - 1].session_date if over else date.min
 
 
-def merge(
-    connection: Connection, series: Series, staged: Staged, left: int, calendar: str, request: int, now: datetime, *, is_first: bool
-) -> Merged:
+def merge(connection: Connection, series: Series, staged: Staged, refused: Refused, calendar: str, request: int, now: datetime) -> Merged:
     """Brings the table to what `staged` says: what is new is inserted, what differs is updated (a trigger keeps the former
-    version), what is equal is not touched. left: rows in `staged`. is_first: the table holds nothing of the stretch."""
+    version), what is equal is not touched."""
+    left = staged.received - staged.same - refused.rows
     if left == 0:
-        return Merged()
+        return Merged(unchanged=staged.same)
     values = {**series.key, "first": staged.first, "last": staged.last, "request_id": request, "now": now}
     flags = {"flags": flags_sql(calendar)}
-    if is_first:
+    if staged.is_first:
         return Merged(stored=left, promised=((connection.execute(query("insert_bars", **flags), values), left),))
     row = connection.execute(query("compare_bars"), values).fetchone()
     assert row is not None
@@ -254,7 +260,7 @@ def merge(
         promised.append((connection.execute(query("revise_bars", **flags), values), changed))
     if new:
         promised.append((connection.execute(query("insert_new_bars", **flags), values), new))
-    return Merged(new, changed, left - new - changed, tuple(promised))
+    return Merged(new, changed, staged.same + left - new - changed, tuple(promised))
 
 
 @cache
@@ -272,7 +278,12 @@ def flags_sql(calendar: str) -> str:
 
 
 def session_counts(connection: Connection, series: Series, calendar: str, first: date, last: date) -> dict[date, int]:
-    """How many bars the table holds of each session between two dates; for daily bars 1."""
+    """How many shorter bars the table holds of each session between two dates, in continuous trading."""
     values = {**series.key, "calendar": calendar, "first": first, "last": last}
-    name = "session_dates" if series.timeframe is Timeframe.DAY1 else "session_counts"
-    return dict(connection.execute(query(name), values).fetchall())
+    return dict(connection.execute(query("session_counts"), values).fetchall())
+
+
+def stored_dates(connection: Connection, series: Series, first: date, last: date) -> set[date]:
+    """Session dates between two dates whose daily bar the table holds."""
+    values = {**series.key, "first": first, "last": last}
+    return {day for (day,) in connection.execute(query("stored_dates"), values)}

@@ -39,12 +39,13 @@ class Gap(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A series and the rows behind it. held: the session dates between which bars has anything of it; None: nothing.
-    request: the number for the next row of collection_logs."""
+    """A series and the rows behind it. held: the session dates between which bars has anything of it, None: nothing; bar_count:
+    how many bars. request: the number for the next row of collection_logs."""
 
     coverage: Coverage
     gaps: list[Gap]
     held: Span | None
+    bar_count: int
     is_new: bool
     request: int
 
@@ -70,9 +71,9 @@ def load_series(connection: Connection, series: Series, origin: Origin) -> Known
     """One series, with the rows behind it. Nothing known is an empty Coverage."""
     row = connection.execute(query("coverage_of_series"), series.key).fetchone()
     assert row is not None
-    request, is_new, complete, refetched_to, first, last = row
+    request, is_new, complete, refetched_to, first, last, count = row
     if is_new:
-        return Known(Coverage(series.symbol_id, series.timeframe, origin), [], None, True, request)
+        return Known(Coverage(series.symbol_id, series.timeframe, origin), [], None, 0, True, request)
     gaps = []
     for number, days, why, attempts, next_at, since, *evidence in connection.execute(query("gaps_of_series"), series.key):
         spans = _spans(days)
@@ -82,7 +83,7 @@ def load_series(connection: Connection, series: Series, origin: Origin) -> Known
         for gap in gaps for first, last in gap.spans
     )  # fmt: skip
     found = Coverage(series.symbol_id, series.timeframe, origin, _spans(complete), tuple(incomplete), refetched_to)
-    return Known(found, gaps, Span(first, last) if first else None, False, request)
+    return Known(found, gaps, Span(first, last) if first else None, count or 0, False, request)
 
 
 def store(

@@ -6,7 +6,7 @@ and an emptiness seen for the first time are stored as what they are, and leave 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -17,11 +17,12 @@ from psycopg.pq import TransactionStatus
 
 from scizor.db import bars, calendar, coverage, requests
 from scizor.db.bars import Merged, Refused, Series, Staged
+from scizor.db.coverage import Known
 from scizor.db.runs import Run, fence
 from scizor.db.sql import query
 from scizor.market import coverage as knowledge
 from scizor.market.bars import copy_text
-from scizor.market.types import Bar, Coverage, Outcome, OutcomeKind, Session, Span, Timeframe, Window
+from scizor.market.types import Bar, Coverage, Outcome, OutcomeKind, Session, Timeframe, Window
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -83,11 +84,11 @@ def store_text(
         staged, refused = Staged(), Refused()
         if outcome.is_ok:
             asked_at = outcome.asked_at or now
-            staged = bars.stage(connection, series, text, sessions, asked_at, has_prior=known.held is not None)
+            staged = bars.stage(connection, series, text, sessions, asked_at, known.held)
             refused = bars.refuse(connection, series, staged, sessions, asked_at, number, now)
         # From here on little has to be waited for: the server merges while we think about coverage.
         with connection.pipeline():
-            merged, present = _merge(connection, series, window, staged, refused, sessions, known.held, number, now)
+            merged, present = _merge(connection, series, window, staged, refused, sessions, known, number, now)
             after = knowledge.after(known.coverage, window, outcome, sessions, present, refused.quarantine, now)
             coverage.store(
                 connection, series, known, after, request=number, refused=refused, dates=knowledge.dates_of(sessions), now=now,
@@ -130,28 +131,35 @@ def text_of(timeframe: Timeframe, answer: Sequence[Bar], sessions: Sequence[Sess
 
 def _merge(
     connection: Connection, series: Series, window: Window, staged: Staged, refused: Refused, sessions: Sequence[Session],
-    held: Span | None, request: int, now: datetime,
+    known: Known, request: int, now: datetime,
 ) -> tuple[Merged, set[date]]:  # fmt: skip
     """Brings the bars into the table. Also the session dates of the window that have all their bars there now."""
     if staged.received == 0:
         return Merged(), set()
-    daily = series.timeframe is Timeframe.DAY1
+    daily, zone = series.timeframe is Timeframe.DAY1, window.instrument.calendar
     dates = set(staged.dates - (refused.dates if daily else frozenset()))
-    first, last = min(dates, default=window.first), max(dates, default=window.last)
-    is_first = held is None or last < held.first or first > held.last
-    left = staged.received - refused.rows
-    merged = bars.merge(connection, series, staged, left, window.instrument.calendar, request, now, is_first=is_first)
+    merged = bars.merge(connection, series, staged, refused, zone, request, now)
     if merged.stored or merged.revised:
-        values = {**series.key, "first": first, "last": last, "added": merged.stored, "now": now}
+        values = {**series.key, "first": min(dates), "last": max(dates), "added": merged.stored, "now": now}
         connection.execute(query("store_metadata"), values)
-    if daily and is_first:
-        return merged, dates
-    counts = bars.session_counts(connection, series, window.instrument.calendar, window.first, window.last)
-    if daily:
-        return merged, set(counts)
-    return merged, {each.session_date for each in sessions if counts.get(each.session_date, 0) >= _expected(each, series)}
+    if not daily:
+        counts = bars.session_counts(connection, series, zone, window.first, window.last)
+        return merged, {each.session_date for each in sessions if counts.get(each.session_date, 0) >= _expected(each, series)}
+    if known.bar_count > sum(_between(sessions, *span) for span in known.coverage.spans):
+        # The table has bars that no window asked for: one more than was wanted came with some answer.
+        dates |= bars.stored_dates(connection, series, window.first, window.last)
+    return merged, dates
+
+
+def _between(sessions: Sequence[Session], first: date, last: date) -> int:
+    """How many sessions lie between two dates, both included."""
+    return bisect_right(sessions, last, key=_session_date) - bisect_left(sessions, first, key=_session_date)
 
 
 def _expected(session: Session, series: Series) -> int:
     """Bars of continuous trading; what a closing auction adds is welcome."""
     return -(-int((session.close - session.open).total_seconds()) // series.timeframe.seconds)
+
+
+def _session_date(session: Session) -> date:
+    return session.session_date
