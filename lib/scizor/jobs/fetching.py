@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -70,52 +70,70 @@ async def collect(context: Context, windows: Sequence[Window], sessions: Session
         for attempt in range(RECONNECTS_MAX + 1):
             if attempt:
                 context.log.warning("the Gateway hung up (%s): connecting again", tally.lost)
-                await context.clock.sleep(RECONNECT_SECONDS * 2 ** (attempt - 1))
-            try:
-                left = await _over_one_connection(context, left, sessions, ledger, tally, bar)
-            except UnreachableError as problem:
-                if attempt == 0:
-                    raise
-                tally.lost = problem.message
+                await _pause(context, RECONNECT_SECONDS * 2 ** (attempt - 1))
             if not left or context.stop.is_asked:
                 break
+            async with _events(context) as events, AsyncExitStack() as stack:
+                connecting = gateway.connect(context.config.gateway, context.config.mode, context.clock, on_event=events.note)
+                try:
+                    connection = await stack.enter_async_context(connecting)
+                except UnreachableError as problem:
+                    if attempt == 0:
+                        raise
+                    tally.lost = problem.message
+                    continue
+                left = await _over_one_connection(context, connection, left, sessions, ledger, tally, bar, events)
+                tally.lost = connection.lost
     return tally
 
 
 async def _over_one_connection(
-    context: Context, windows: list[Window], sessions: Sessions, ledger: PostgresLedger, tally: Tally, bar: Progress
-) -> list[Window]:
+    context: Context, connection: Connection, windows: list[Window], sessions: Sessions, ledger: PostgresLedger,
+    tally: Tally, bar: Progress, events: stored_events.Recorder,
+) -> list[Window]:  # fmt: skip
     """What one connection could do; returns the windows that it could not."""
+    stop = Stop()
+    watch = asyncio.create_task(_watch(context.stop, connection, stop))
+    try:
+        ready, again = await _qualify(context, connection, windows, sessions, tally, bar)
+        timeout = context.config.gateway.request_timeout_seconds
+
+        async def fetch(window: Window, on_first_frame: Callable[[datetime], None]) -> Outcome:
+            return await history.fetch(connection, window, timeout_seconds=timeout, on_first_frame=on_first_frame)
+
+        waiting = dict.fromkeys(ready)
+        limits = Limits.of(context.config.pacing)
+        asked = fetch_all(_allowed(ready, tally), fetch, ledger, context.clock, limits, stop=stop)
+        async with aclosing(asked) as answers:
+            async for window, outcome in answers:
+                del waiting[window]
+                await asyncio.to_thread(_store, context, window, outcome, tally, sessions)
+                await asyncio.to_thread(events.flush)
+                if connection.lost and outcome.kind is OutcomeKind.ERROR and outcome.code is None:
+                    again.append(replace(window, attempt=window.attempt + 1))
+                else:
+                    _count(tally, window, outcome)
+                    bar(1, text=window.instrument.symbol)
+        return again + [each for each in waiting if venue(each.instrument) not in tally.stopped]
+    finally:
+        watch.cancel()
+
+
+@asynccontextmanager
+async def _events(context: Context) -> AsyncIterator[stored_events.Recorder]:
+    """What the connection said, written at the latest when it is over: a refusal and its end are the last words."""
     events = stored_events.Recorder(context.transact, context.run)
-    async with gateway.connect(context.config.gateway, context.config.mode, context.clock, on_event=events.note) as connection:
-        stop = Stop()
-        watch = asyncio.create_task(_watch(context.stop, connection, stop))
-        try:
-            ready, again = await _qualify(context, connection, windows, sessions, tally, bar)
-            timeout = context.config.gateway.request_timeout_seconds
+    try:
+        yield events
+    finally:
+        events.flush()
 
-            async def fetch(window: Window, on_first_frame: Callable[[datetime], None]) -> Outcome:
-                return await history.fetch(connection, window, timeout_seconds=timeout, on_first_frame=on_first_frame)
 
-            waiting = dict.fromkeys(ready)
-            limits = Limits.of(context.config.pacing)
-            asked = fetch_all(_allowed(ready, tally), fetch, ledger, context.clock, limits, stop=stop)
-            async with aclosing(asked) as answers:
-                async for window, outcome in answers:
-                    del waiting[window]
-                    await asyncio.to_thread(_store, context, window, outcome, tally, sessions)
-                    events.flush()
-                    if connection.lost and outcome.kind is OutcomeKind.ERROR and outcome.code is None:
-                        again.append(replace(window, attempt=window.attempt + 1))
-                    else:
-                        _count(tally, window, outcome)
-                        bar(1, text=window.instrument.symbol)
-            again += [each for each in waiting if venue(each.instrument) not in tally.stopped]
-        finally:
-            watch.cancel()
-            events.flush()
-        tally.lost = connection.lost
-    return again
+async def _pause(context: Context, seconds: float) -> None:
+    """So long, or until somebody asks the run to stop."""
+    with suppress(TimeoutError):
+        async with context.clock.timeout(seconds):
+            await context.stop.wait()
 
 
 @contextmanager

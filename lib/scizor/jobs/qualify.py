@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scizor.base.errors import UnreachableError, UsageError
@@ -93,9 +94,13 @@ async def ask(
 
     from scizor.ib.contracts import Qualified
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(OPEN_MAX, len(instruments))):
-            group.create_task(worker())
+    workers = [asyncio.create_task(worker()) for _ in range(min(OPEN_MAX, len(instruments)))]
+    try:
+        await asyncio.gather(*workers)  # not a TaskGroup: its ExceptionGroup would hide a ScizorError from the runner
+    finally:
+        for each in workers:
+            each.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
     return answers
 
 
@@ -106,16 +111,16 @@ async def _one(context: Context, gateway: Gateway, instrument: Instrument) -> Qu
     answer = await qualify(gateway, instrument, timeout_seconds=context.config.gateway.request_timeout_seconds)
     if isinstance(answer, Outcome):
         if answer.is_permanent:
-            symbols.refuse(context.connection, instrument.symbol_id, _said(answer), now + REFUSED_FOR)
+            context.transact(partial(symbols.refuse, symbol_id=instrument.symbol_id, why=_said(answer), until=now + REFUSED_FOR))
         return answer
+    keep = partial(
+        symbols.set_contract, symbol_id=instrument.symbol_id, con_id=answer.con_id, now=now, tick_size=answer.min_tick,
+        name=answer.long_name, time_zone=answer.time_zone, trading_hours=answer.trading_hours, liquid_hours=answer.liquid_hours,
+    )  # fmt: skip
     try:
-        symbols.set_contract(
-            context.connection, instrument.symbol_id, answer.con_id, now, tick_size=answer.min_tick,
-            name=answer.long_name, time_zone=answer.time_zone, trading_hours=answer.trading_hours,
-            liquid_hours=answer.liquid_hours,
-        )  # fmt: skip
+        context.transact(keep)
     except UsageError as clash:  # another contract than the stored one, or another symbol's
-        symbols.refuse(context.connection, instrument.symbol_id, clash.message, None)
+        context.transact(partial(symbols.refuse, symbol_id=instrument.symbol_id, why=clash.message, until=None))
         return Outcome(OutcomeKind.ERROR, text=clash.message, is_permanent=True, asked_at=now, answered_at=context.clock.now())
     return answer
 
