@@ -6,7 +6,8 @@ Neighbours are compared here, in the text, while the server is busy reading it: 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -46,12 +47,15 @@ class Answer:
             found.update(self.starts[max(place - 1, 0) : place + 2])
         return found
 
-    def without(self, known: Collection[str], needed: Collection[str]) -> str:
+    def line(self, start: str) -> str:
+        """The (first) line with this start."""
+        return self.lines[bisect_left(self.starts, start)]
+
+    def without(self, known: AbstractSet[str], needed: Iterable[str]) -> str:
         """The text of the lines that are not `known`, and of those whose start is `needed`."""
-        left = [
-            line for line, start in zip(self.lines, self.starts, strict=True) if line not in known or start in needed
-        ]
-        return "\n".join([*left, ""]) if left else ""
+        fresh = set(self.lines) - known
+        fresh.update(map(self.line, needed))
+        return "\n".join([*sorted(fresh), ""]) if fresh else ""
 
 
 def read(text: str, *, is_daily: bool) -> Answer:

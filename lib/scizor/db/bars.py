@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from scizor.db.answer import START, Answer, read
+from scizor.db.answer import Answer, read
 from scizor.db.sql import array, query
 from scizor.market import validate
 from scizor.market.bars import COLUMNS
@@ -152,8 +152,7 @@ def stage(
         is_first = held.last < min(answer.dates) or held.first > max(answer.dates)
         known = frozenset() if is_first or answer.has_double else _stored_lines(connection, series, answer)
     doubts = answer.doubts(held if is_daily else None)
-    if known:
-        doubts -= {line[:START] for line in known.intersection(answer.lines)}
+    doubts = {each for each in doubts if answer.line(each) not in known}
     staged = len(answer.lines)
     if held is not None:
         left = answer.without(known, answer.beside(doubts)) if known else text
@@ -173,8 +172,8 @@ def stage(
 def _stored_lines(connection: Connection, series: Series, answer: Answer) -> frozenset[str]:
     """What the table has of the answer's stretch, as the answer would write it."""
     values = {**series.key, "first": answer.starts[0], "last": answer.starts[-1]}
-    with connection.cursor() as cursor, cursor.copy(query("copy_stored"), values) as copy:
-        return frozenset(b"".join(copy).decode().split("\n"))
+    row = connection.execute(query("stored_lines"), values).fetchone()
+    return frozenset((row[0] or "").split("\n")) if row else frozenset()
 
 
 def refuse(
