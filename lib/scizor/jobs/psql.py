@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ def run(context: Context) -> Result:
         where = {"PGHOST": server.host, "PGPORT": str(server.port), "PGDATABASE": server.name, "PGUSER": user}
         if password:
             where["PGPASSWORD"] = password
+        # Ctrl-C is psql's: it cancels the query. Not SIG_IGN, which a child inherits.
+        signal.signal(signal.SIGINT, lambda *_: None)
         done = subprocess.run([program, *_with_files(words)], env={**os.environ, **where}, check=False)
     raise SystemExit(done.returncode if done.returncode >= 0 else int(Exit.INTERRUPTED))
 
