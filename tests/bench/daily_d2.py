@@ -8,7 +8,7 @@ from typing import Any
 from tests.bench.daily_d1 import measure
 
 REQUESTS = 360
-SPEED = 40.0  # the last of these is the last of a burst of sixty, so what two busy cores need for sixty counts in full
+SPEED = 30.0  # the last of these ends a burst of sixty, so what two busy cores need for sixty counts in full
 
 
 def figures(report: Callable[[str], None]) -> list[dict[str, Any]]:

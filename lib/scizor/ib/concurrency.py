@@ -44,6 +44,8 @@ PACE = 1.25  # times the usual latency may pass until as many answers as the lim
 PACE_NEEDED = 0.5  # of the usual answers a second, while a probe is at its top
 EXPOSURE = 0.4  # of the usual latency that a probe stays at its top: in a flow of bursts a touch would prove nothing
 EXPOSURE_ANSWERS = 3  # and as long as it usually takes for so many
+RELEASE = 0.8  # of an even spread lie between two extras that answers release: a burst of answers is one piece of news
+RISE_MOST = 3.0  # usual latencies that a probe takes to reach its top; then what it reached is its top
 RIPE = 0.75  # of the usual latency is the age of the oldest when an extra joins: a step too far is then short
 
 
@@ -65,17 +67,16 @@ class _Open:
 class _Probe:
     """A rise beyond the limit, by one with each answer on time, up to `size`; there for EXPOSURE; then back to the limit.
 
-    released: how many more may be open now. peak_at: since when it is at its top; exposed: seconds that it has been there.
-    has_peaked: that was enough. most_open: the highest count, which is what it proves or refutes. open: what was started
-    beyond the limit and has not come back.
+    released: how many more may be open now. top_at: when it first reached its top; answers: since then. has_peaked: it has
+    been there long enough. most_open: the highest count, which is what it proves or refutes. open: what was started beyond
+    the limit and has not come back.
     """
 
     size: int
     began_at: datetime
+    released_at: datetime
     released: int = 1
     top_at: datetime | None = None
-    peak_at: datetime | None = None
-    exposed: float = 0.0
     has_peaked: bool = False
     most_open: int = 0
     answers: int = 0
@@ -134,7 +135,7 @@ class Concurrency:
             return None
         if self.usual is None or self._started_at is None:
             return now
-        at = max(now, self._started_at + timedelta(seconds=GAP * self.usual / self.limit))
+        at = max(now, self._started_at + self._gap())
         if len(self.open) < self.limit:
             return at
         return max(at, min(each.at for each in self.open.values()) + timedelta(seconds=RIPE * self.usual))
@@ -144,12 +145,13 @@ class Concurrency:
             self._probe.open.add(request)
             self._probe.most_open = max(self._probe.most_open, len(self.open) + 1)
             if len(self.open) + 1 >= self.limit + self._probe.size:
-                self._probe.peak_at = now
                 self._probe.top_at = self._probe.top_at or now
         if len(self.open) + 1 < 0.75 * self.limit:
             self._instants.clear()
         self.open[request] = _Open(now, is_full=len(self.open) + 1 >= self.limit)
-        self._started_at = now
+        # as if on time when only a little late: a coarse timer must not thin out the flow
+        nominal = self._started_at + self._gap() if self._started_at else now
+        self._started_at = min(now, max(nominal, now - 2 * self._gap()))
 
     def answered(self, request: object, now: datetime) -> None:
         """A representative answer: data, or the news that there is none."""
@@ -214,6 +216,11 @@ class Concurrency:
         if self._probe:
             self._probe.open.discard(request)
 
+    def _gap(self) -> timedelta:
+        """Between two starts."""
+        extras = self._probe.released if self._probe else 0
+        return timedelta(seconds=GAP * (self.usual or 0.0) / (self.limit + extras))
+
     def _late(self) -> float:
         assert self.usual is not None
         return min(max(LATE * self.usual, self.usual + LATE_SPREADS * self.spread), LATE_MOST * self.usual)
@@ -243,7 +250,7 @@ class Concurrency:
         size = self.limit // 2 if self._ceiling is None else (self._ceiling - self.limit) // 2
         size = min(max(1, size), self.most - self.limit)
         if size > 0 and (self.usual is None or self.usual <= GROWN * self.floor):
-            self._probe = _Probe(size, now)
+            self._probe = _Probe(size, now, now)
 
     def _judge_probe(self, request: object, is_late: bool, now: datetime) -> None:
         """An answer while a probe is out: late ones end it, on-time ones release the next extra or prove one."""
@@ -254,19 +261,26 @@ class Concurrency:
             return
         probe.open.discard(request)
         assert self.usual is not None
-        if probe.peak_at:
-            probe.answers += 1
-            probe.exposed += (now - probe.peak_at).total_seconds()
-            probe.peak_at = None
-            probe.has_peaked |= probe.exposed >= max(EXPOSURE, EXPOSURE_ANSWERS / self.limit) * self.usual
-        probe.released = min(probe.size, probe.released + 1)
+        if now - probe.released_at >= timedelta(seconds=RELEASE * self.usual / self.limit):
+            probe.released, probe.released_at = min(probe.size, probe.released + 1), now
+        if probe.top_at is None:
+            if now - probe.began_at > timedelta(seconds=RISE_MOST * self.usual):
+                if probe.most_open <= self.limit:
+                    self._probe = None  # there was not enough to ask for
+                else:
+                    probe.size, probe.top_at = probe.most_open - self.limit, now  # this is as far as we get
+            return
         if not probe.has_peaked:
-            return
-        if probe.answers * self.usual < PACE_NEEDED * self.limit * probe.exposed:
-            self._fail_probe(now)
-            return
+            probe.answers += 1
+            exposed = (now - probe.top_at).total_seconds()
+            if exposed < max(EXPOSURE, EXPOSURE_ANSWERS / self.limit) * self.usual:
+                return
+            if probe.answers * self.usual < PACE_NEEDED * self.limit * exposed:
+                self._fail_probe(now)
+                return
+            probe.has_peaked = True
         due = now - timedelta(seconds=self.usual)
-        if probe.top_at is None or probe.top_at > due or any(self.open[each].at < due for each in probe.open):
+        if probe.top_at > due or any(self.open[each].at < due for each in probe.open):
             return
         proven = self.limit
         if self._ceiling is not None and probe.most_open >= self._ceiling:
@@ -294,9 +308,13 @@ class Concurrency:
         else:
             self._hold_until = now + timedelta(seconds=cost * self._hold)
             self._hold = min(2 * self._hold, HOLD_MOST)
-            if self._best and self._best[1] == self.limit > 1 and not self._is_sure:
-                self._dip = self._best
-                self._change(now, self.limit // 2)
+            self._dip_unless_sure(now)
+
+    def _dip_unless_sure(self, now: datetime) -> None:
+        """Where nothing larger was ever better, less may be more."""
+        if self._best and self._best[1] == self.limit > 1 and not self._is_sure and not self._dip:
+            self._dip = self._best
+            self._change(now, self.limit // 2)
 
     def _judge_round(self, now: datetime) -> None:
         """As many answers as the limit, at that limit: did the last step bring what it promised?"""
@@ -312,7 +330,8 @@ class Concurrency:
             if rate < self._best[0] * (1 + GAIN_NEEDED * promised - LOSS - self._noise(count)):
                 too_high = self.limit
                 self._change(now, self._best[1])
-                self._found_too_high(too_high, now, self.usual or 0.0)
+                self._found_too_high(too_high, now, usual)
+                self._dip_unless_sure(now)
                 return
             self._hold = HOLD
             self._is_sure = True
@@ -389,3 +408,4 @@ class Concurrency:
         self._changed_at = now
         self._probe = self._proven = None
         self._round.clear()
+        self._instants.clear()
