@@ -381,3 +381,15 @@ def test_every_fault_has_a_meaning_and_the_list_names_them_all() -> None:
     for each in faults.FAULTS:
         assert each.meaning
         assert f'"{each.name}"' in tested or each.name in faults.ERRORS or each.name.isdigit() or each.name.startswith("service"), each
+
+
+@pytest.mark.parametrize(
+    "wrong", ["slow=soon", "late=-1", "service-slow=30", "error=nothing", "error-after=x", "wrong-bars=BHP", "no-data=1", "oversized=many"]
+)
+def test_an_argument_that_is_none_is_refused_when_it_is_given_and_not_found_out_in_silence(wrong: str) -> None:
+    with pytest.raises(UsageError, match=wrong.partition("=")[0]):
+        parse_rule(wrong)
+
+
+def test_every_fault_takes_its_own_default() -> None:
+    assert [parse_rule(name).name for name in faults.table()] == list(faults.table())

@@ -275,3 +275,22 @@ def test_a_taken_port_is_one_sentence(serving: Serving) -> None:
                     pass
 
     asyncio.run(main())
+
+
+def test_a_bug_of_the_gateway_is_not_mistaken_for_silence(monkeypatch: pytest.MonkeyPatch, serving: Serving) -> None:
+    def broken(*_: object) -> None:
+        raise LookupError("planted")
+
+    monkeypatch.setattr("scizor.replay.tws.server.answer", broken)
+
+    async def main() -> None:
+        told: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what["exception"]))
+        async with serving() as gateway, WireClient(gateway.port) as client:
+            client.say("reqHistoricalData", req_id=9, **DAILY)
+            while not told:
+                await asyncio.sleep(0.01)
+            assert [each.result for each in gateway.log if each.kind == "bug"] == ["LookupError: planted"]
+        assert [type(each) for each in told] == [LookupError]
+
+    asyncio.run(main())

@@ -6,6 +6,7 @@ them: (date, open, high, low, close, volume, wap, trades).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -157,6 +158,18 @@ FAULTS: tuple[Fault, ...] = (*_ERROR_ROWS, *_DELIVERY_ROWS, *_BAR_ROWS, *_OTHER_
 
 def table() -> dict[str, Fault]:
     return {each.name: each for each in FAULTS}
+
+
+def check_argument(rule: Rule) -> None:
+    """ValueError when ARG is not what the fault's meaning of it says: found out later, it would look like silence."""
+    means, said = rule.fault.argument, rule.argument
+    if not means and rule.arg:
+        raise ValueError(f"{rule.name} takes no argument, not {rule.arg!r}")
+    number, numbers = r"\d{1,9}(\.\d{1,9})?", r"\d{1,10}"
+    forms = {"seconds": number, "FACTOR:seconds": f"{number}:{number}", "CODE:TEXT": r"\d{1,9}:.*"}
+    forms |= dict.fromkeys(("bytes", "K", "that conId", "its conId"), numbers)
+    if said and means in forms and not re.fullmatch(forms[means], said, re.ASCII | re.DOTALL):
+        raise ValueError(f"{rule.name} needs {means}, not {said!r}")
 
 
 def describe() -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from scizor.base.errors import UsageError
-from scizor.replay.tws.faults import Rule, table
+from scizor.replay.tws.faults import Rule, check_argument, table
 
 
 def parse_rule(text: str) -> Rule:
@@ -54,6 +54,8 @@ def _rule(values: dict[str, Any], where: str) -> Rule:
     if values.get("name") not in table():
         raise UsageError(f"{where}: no fault named {values.get('name')!r}", hint="bin/replay-gateway --list-faults")
     try:
-        return Rule(**{key: types[key](value) for key, value in values.items()})
+        rule = Rule(**{key: types[key](value) for key, value in values.items()})
+        check_argument(rule)
     except ValueError as problem:
         raise UsageError(f"{where}: {problem}") from None
+    return rule

@@ -54,9 +54,7 @@ class Gateway:
         self.port = options.port
         self.limits = Limits(options.regime)
         self.faults = Orders()
-        self.service = Service(
-            clock, options.service_seconds, options.bar_seconds, options.collapse_above, options.collapse_factor
-        )
+        self.service = Service(clock, options.service_seconds, options.bar_seconds, options.collapse_above, options.collapse_factor)
         self.connections: set[Connection] = set()
         self._journal = Journal(options.report)
         self._numbers = 0
@@ -64,9 +62,7 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="source")
-        self._events = Events(
-            options.script, clock, self.faults, self.service, self.connections, self._note, self._run
-        )
+        self._events = Events(options.script, clock, self.faults, self.service, self.connections, self._note, self._run)
 
     @property
     def log(self) -> deque[Entry]:
@@ -97,9 +93,7 @@ class Gateway:
             self.faults.add(rule, self.clock.now())
         self._events.read_script()
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                self._connection, self.options.host, self.options.port
-            )
+            self._server = await asyncio.get_running_loop().create_server(self._connection, self.options.host, self.options.port)
         except OSError as problem:
             self._worker.shutdown()
             raise UnreachableError(
@@ -147,8 +141,15 @@ class Gateway:
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A bug of ours must not look like a Gateway that is silent on purpose: the journal names it, the loop logs it."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (bug := task.exception()) is not None:
+            self._note("bug", result=f"{type(bug).__name__}: {bug}")
+            raise bug
 
     def _note(self, kind: str, connection: Connection | None = None, **more: Any) -> Entry:
         return self._journal.write(
@@ -349,8 +350,7 @@ class Gateway:
         connection.say(*answers.error(entry.fields["req_id"], code, text))
 
     async def _answer(self, connection: Connection, entry: Entry, asked: Asked, pending: Pending | None) -> None:
-        req_id = asked.values["req_id"]
-        rule = asked.rule
+        req_id, rule = asked.values["req_id"], asked.rule
         try:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(self._worker, answer, asked, self.source, self.options)
