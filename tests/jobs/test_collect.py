@@ -195,3 +195,32 @@ def test_I33_a_run_that_stores_everything_is_silent(collecting: Stage, capfd: py
     collecting.list_symbols("CBA")
     assert collecting.run("collect-daily", "--date", DUE) is Exit.DONE
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("words", [("--limit", "-1"), ("--limit", "0"), ("--limit", "many")])
+def test_a_limit_that_is_none_is_refused(words: tuple[str, str]) -> None:
+    from tests.jobs.scripts import parse
+
+    with pytest.raises(SystemExit) as refusal:
+        parse("collect-daily", *words)
+    assert refusal.value.code == Exit.USAGE
+
+
+def test_permanent_causes_alone_are_no_choice(collecting: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+    collecting.list_symbols("CBA")
+    assert collecting.run("collect-daily", "--include-permanent") is Exit.USAGE
+    assert "again:" not in capfd.readouterr().err  # the same words would be refused again
+
+
+def test_what_was_not_asked_is_not_called_failed() -> None:
+    from scizor.jobs.fetching import Tally
+    from scizor.jobs.telling import result_of
+    from scizor.market.types import OutcomeKind
+
+    tally = Tally(targets=5)
+    tally.kinds[OutcomeKind.OK] = 2
+    result = result_of(tally)
+    assert result.status is Exit.PARTIAL
+    assert result.counts["failed"] == 0
+    assert result.failures == ["3 windows were not asked"]
+    assert "--retry-failed" not in result.hint

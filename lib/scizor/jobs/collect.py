@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
+from scizor.base.errors import UsageError
 from scizor.db import coverage as stored_coverage
 from scizor.db import symbols as stored_symbols
 from scizor.db.bars import origin_id
@@ -31,6 +32,8 @@ NO_PERMISSION_MAX = 5  # symbols of one exchange without permission stop that ex
 def run(context: Context) -> Result:
     """Everything that is due, or the part of it that the options choose."""
     now, args = context.clock.now(), context.args
+    if args.include_permanent and not (args.retry_failed or args.date):
+        raise UsageError("--include-permanent goes with --retry-failed or --date")
     instruments = choose(stored_symbols.load_instruments(context.connection, now, args.symbol or None), args)
     only = {due.parse_date(args.date, due.latest_today(now))} if args.date else None
     sessions = calendars.load(context, instruments, now, earliest=min(only) if only else None)

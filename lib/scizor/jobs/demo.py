@@ -52,12 +52,13 @@ def run(context: Context) -> Result:
         stop()
         shutil.rmtree(HOME, ignore_errors=True)
     source, kind = _source(context)
-    config = _running(source)
+    config, label = _running(source)
     if config is None:
         told = describe(source)
-        print(f"input: {told['label']}")
-        config = configure(date.fromisoformat(str(told["last_session"])), source)
-    print(f"clock: {config.make_clock().now():%Y-%m-%d %H:%M} UTC, when the last session of the input had become due")
+        label = str(told["label"])
+        config = configure(date.fromisoformat(str(told["last_session"])), source, label)
+    print(f"input: {label}")
+    print(f"clock: {config.make_clock().now():%Y-%m-%d %H:%M} UTC, just after the last session that the watch-list has in it")
     server = embedded(config.make_paths().state)
     with service.use(server.service):
         service.keep(server.service)
@@ -67,6 +68,7 @@ def run(context: Context) -> Result:
             for words in STEPS:
                 _do(words)
             shown = show.watchlist(config, WATCHLIST)
+    print(f"\n{kind.upper()} DATA" if kind == "simulated" else "")
     print(shown.text)
     seconds = (RunningClock().now() - begun).total_seconds()
     print(f"\n{shown.summary}, in {seconds:.1f} s. The input is {kind}. Try next:\n")
@@ -98,7 +100,7 @@ def describe(source: Sequence[str]) -> dict[str, object]:
     return told
 
 
-def configure(last_session: date, source: Sequence[str]) -> Config:
+def configure(last_session: date, source: Sequence[str], label: str) -> Config:
     """Writes var/demo/scizor.toml: replay mode, an embedded database, the gateway's port, and a clock that stands at the
     moment at which that session becomes due. A gateway of an earlier demo is ended: its clock is another."""
     if FILE.exists():
@@ -119,20 +121,22 @@ def configure(last_session: date, source: Sequence[str]) -> Config:
     )
     partial.replace(FILE)
     partial = INPUT.with_suffix(".partial")
-    partial.write_text(json.dumps(list(source)))
+    partial.write_text(json.dumps({"source": list(source), "label": label}))
     partial.replace(INPUT)
     return load(FILE)
 
 
-def _running(source: Sequence[str]) -> Config | None:
-    """The configuration of a demo that still runs on this input, while its clock has not reached the next session."""
-    if not FILE.exists() or not INPUT.exists() or json.loads(INPUT.read_text()) != list(source):
-        return None
+def _running(source: Sequence[str]) -> tuple[Config | None, str]:
+    """The configuration of a demo that still runs on this input, while its clock has not reached the next session; and
+    what its gateway says of the input."""
+    told = json.loads(INPUT.read_text()) if FILE.exists() and INPUT.exists() else {}
+    if not isinstance(told, dict) or told.get("source") != list(source):
+        return None, ""
     config = load(FILE)
     clock = config.make_clock()
     is_fresh = clock.origin is not None and clock.now() - clock.origin < FRESH
     gateway = replay_gateway(config.make_paths().state, (), port=config.gateway.port)
-    return config if is_fresh and gateway.is_ready() else None
+    return config if is_fresh and gateway.is_ready() else None, str(told["label"])
 
 
 def _gateway(config: Config, source: Sequence[str]) -> service.Service:
@@ -165,7 +169,7 @@ class StepError(ScizorError):
     """A step of the demo failed and has said why; the demo ends with its status."""
 
     def __init__(self, message: str, status: Exit) -> None:
-        super().__init__(message, hint=f"see logs/ and {FILE}")
+        super().__init__(message, hint="bin/demo --fresh begins anew; what was said stands above and in logs/")
         self.exit = status  # type: ignore[misc]
 
 

@@ -22,14 +22,14 @@ from scizor.market.due import horizon
 from scizor.market.types import Coverage, Instrument, Origin, Session, Timeframe
 from scizor.run.servers import database_server
 
-CLOSES = 40  # in the sparkline
+CLOSES = 20  # in the sparkline
 BLOCKS = "▁▂▃▄▅▆▇█"
-HEAD = ("symbol", "tier", "expected", "stored", "missing", "why", "last close", f"last {CLOSES} closes")
+HEAD = ("symbol", "tier", "expected", "stored", "missing", "why", "last close", f"last {CLOSES}")
 
 
 class Line(NamedTuple):
     """One symbol. expected: due sessions of its life within the horizon; stored: those that are complete; missing: the
-    others that nothing explains. why: reasons with their counts, explained ones in brackets."""
+    others that nothing explains. why: reasons with their counts, explained ones in brackets. reasons: of what is missing."""
 
     symbol: str
     tier: int
@@ -37,6 +37,7 @@ class Line(NamedTuple):
     stored: int
     missing: int
     why: str
+    reasons: Counter[str]
     closes: tuple[Decimal, ...] = ()
 
 
@@ -51,9 +52,10 @@ def watchlist(config: Config, name: str) -> Shown:
     with database_server(config) as server, connect(server, application="show", clock=clock) as connection:
         lines = read(connection, name, clock.now(), config)
         row = connection.execute(query("last_run"), {"job": "collect-daily", "scope": "priority"}).fetchone()
-    missing = sum(line.missing for line in lines)
     stored = sum(line.stored for line in lines)
-    summary = f"{len(lines)} symbols, {stored:,} sessions stored, {missing} missing without a reason"
+    missing = sum((line.reasons for line in lines), Counter[str]())
+    parts = ", ".join(f"{count:,} {reason}" for reason, count in missing.most_common())
+    summary = f"{len(lines)} symbols, {stored:,} sessions stored, " + (f"missing: {parts}" if parts else "nothing missing")
     return Shown(table(lines), f"nothing was due; {summary}" if row and row[0] == "nothing-due" else summary)
 
 
@@ -81,7 +83,8 @@ def _line(each: Instrument, tier: int, coverage: Coverage | None, due: Sequence[
     low = bisect_left(dates, each.listed_from or date.min)
     high = bisect_right(dates, each.listed_to or date.max)
     states = unfold(coverage or Coverage(each.symbol_id, Timeframe.DAY1, Origin()), dates)[low:high]
-    reasons = Counter("not asked yet" if state is None else state.why.value for state in states if isinstance(state, Mark) or state is None)
+    unasked = "not asked" if each.refused else "not asked yet"
+    reasons = Counter(unasked if state is None else state.why.value for state in states if isinstance(state, Mark) or state is None)
     explained = Counter(state.why.value for state in states if isinstance(state, Mark) and state.why.is_explained)
     before = explained.pop("not-listed", 0)  # outside its life after all: not expected
     del reasons["not-listed"]
@@ -91,7 +94,7 @@ def _line(each: Instrument, tier: int, coverage: Coverage | None, due: Sequence[
         words.append(each.refused)
     return Line(
         each.symbol, tier, len(states) - before, sum(state == COMPLETE for state in states),
-        sum((reasons - explained).values()), ", ".join(words),
+        sum((reasons - explained).values()), ", ".join(words), reasons - explained,
     )  # fmt: skip
 
 

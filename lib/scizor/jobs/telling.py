@@ -35,9 +35,10 @@ def plan_of(
             f"{planned.requests} requests under the {planned.rule.value} rule, up to {bars:,} bars, "
             f"{bars * BAR_BYTES / 1e6:.1f} MB; done in about {done}, at {planned.eta:%Y-%m-%d %H:%M} UTC"
         )
-        lines += [f"  {window.instrument.symbol:<8} {window.first} to {window.last}" for window in windows[:SHOWN_MAX]]
-        if len(windows) > SHOWN_MAX:
-            lines.append(f"  … and {len(windows) - SHOWN_MAX} more")
+        shown = windows if context.args.verbose else windows[:SHOWN_MAX]
+        lines += [f"  {window.instrument.symbol:<8} {window.first} to {window.last}" for window in shown]
+        if len(windows) > len(shown):
+            lines.append(f"  … and {len(windows) - len(shown)} more (-v shows all)")
     else:
         lines.append("nothing is due")
     lines += [f"not asked: {each.symbol}: {each.refused}" for each in instruments if each.refused]
@@ -50,7 +51,8 @@ def result_of(tally: Tally) -> Result:
     ok = tally.kinds[OutcomeKind.OK] + tally.kinds[OutcomeKind.EMPTY_CONFIRMED]
     deferred = tally.kinds[OutcomeKind.EMPTY_UNCONFIRMED]
     alarming = {exchange: count for exchange, count in tally.quiet.items() if count >= QUIET_MIN and count > ok}
-    failed = tally.targets - ok - (0 if alarming else deferred)
+    unasked = tally.targets - tally.done - sum(tally.stopped.values())
+    failed = tally.targets - unasked - ok - (0 if alarming else deferred)
     summary = f"{ok} of {tally.targets} windows, {tally.stored} bars stored"
     for count, word in ((tally.revised, "revised"), (tally.quarantined, "quarantined"), (deferred, "unconfirmed")):
         summary += f", {count} {word}" if count else ""
@@ -61,10 +63,9 @@ def result_of(tally: Tally) -> Result:
         f"{exchange}: {count} symbols answered 'no data' at once, unconfirmed: asked again in 12 hours"
         for exchange, count in alarming.items()
     )]  # fmt: skip
-    unasked = tally.targets - tally.done - sum(tally.stopped.values())
     if unasked:
         result.failures.append(f"{unasked} windows were not asked" + (f": {tally.lost}" if tally.lost else ""))
-    if not failed:
+    if not failed and not unasked:
         return result
     refused = tally.kinds[OutcomeKind.NO_PERMISSION] + sum(tally.stopped.values())
     result.status = Exit.PARTIAL
@@ -72,8 +73,10 @@ def result_of(tally: Tally) -> Result:
         result.status, result.hint = Exit.REFUSED, "subscribe to the market data of this exchange for the login's API"
     elif tally.lost and not ok:
         result.status, result.hint = Exit.UNREACHABLE, "is the Gateway still logged in? sql/monitor/jobs.sql has its last words"
-    else:
+    elif failed:
         result.hint = "the next run tries again what may succeed; bin/collect-daily --retry-failed tries at once"
+    else:
+        result.hint = "run it again: it goes on where it stopped"
     result.kind = "+".join(sorted(kind.value for kind in tally.kinds if kind is not OutcomeKind.OK))
     return result
 

@@ -56,7 +56,7 @@ def parse_date(text: str, today: date) -> date:
     except ValueError as problem:
         raise UsageError(f"{text!r} is not a date: {problem}", hint="write 2025-01-15 or 20250115") from None
     if day > today:
-        raise UsageError(f"{day} lies in the future: today is {today}")
+        raise UsageError(f"{day} lies in the future")
     if day < EARLIEST:
         raise UsageError(f"{day} lies before {EARLIEST}, the earliest date that is kept")
     return day

@@ -193,7 +193,9 @@ def failure_text(context: Context, result: Result) -> str:
     that a vendor or a driver quotes are masked."""
     lines = [f"{context.name}: {result.summary}"]
     tail = [f"HINT: {result.hint}"] if result.hint else []
-    tail += [f"log: {context.paths.logs / (context.name + '.log')} (run {context.run_id[:8]})", f"again: {_command_line()}"]
+    tail.append(f"log: {context.paths.logs / (context.name + '.log')} (run {context.run_id[:8]})")
+    if result.status is not Exit.USAGE:  # the same words would only be refused again
+        tail.append(f"again: {_command_line()}")
     room = LINES_MAX - len(lines) - len(tail)
     shown = result.failures if len(result.failures) <= room else result.failures[: room - 1]
     lines += [f"  {line}" for line in shown]
