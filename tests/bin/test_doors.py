@@ -26,6 +26,8 @@ CONFIGURED = ("collect-daily", "migrate", "symbols", "watchlist")
 def copy() -> Iterator[Path]:
     place = ROOT / "var" / "tests" / f"copy-{uuid.uuid4().hex[:8]}"
     place.mkdir(parents=True)
+    for each in (place, place.parent, place.parent.parent):
+        each.chmod(each.stat().st_mode | 0o011)  # whoever the server runs as must get there
     for name in ("bin", "lib", "sql", "etc", "cron"):
         shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "scizor.toml"))
     (place / "logs").mkdir()

