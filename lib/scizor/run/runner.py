@@ -49,9 +49,10 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
     )  # fmt: skip
     verbose = getattr(args, "verbose", False)
     context.log = log.start(name, context.run_id, context.paths.logs, context.clock, verbose=verbose, debug=args.debug)
-    deadline = context.clock.wall_seconds(config.collect.deadline_minutes * 60.0)
+    deadline = context.clock.wall_seconds(config.collect.deadline_minutes * 60.0) if needs.deadline else None
+    in_hand = context.clock.wall_seconds(config.gateway.request_timeout_seconds)
     try:
-        with listening(context.stop, deadline, lambda: _forced(context, needs)):
+        with listening(context.stop, deadline, lambda: _forced(context, needs), in_hand_wall_seconds=in_hand):
             result = _guarded(job, context, needs)
     except ScizorError as failure:
         result = Result(failure.message, failure.exit, hint=failure.hint, kind=type(failure).__name__)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What the runner prepares before the job. database: a connection, with `login` "collector", "owner" or "reader";
-    lock: one run of this name and scope at a time; row: a job_runs row with a heartbeat; mail: failure is mailed."""
+    lock: one run of this name and scope at a time; row: a job_runs row with a heartbeat; mail: failure is mailed;
+    deadline: it is not a person's session, so it ends by itself."""
 
     configuration: bool = True
     database: bool = True
@@ -30,6 +31,7 @@ class Needs:
     lock: bool = True
     row: bool = True
     mail: bool = True
+    deadline: bool = True
 
 
 class Parser(argparse.ArgumentParser):

@@ -32,7 +32,7 @@ class Stop:
         """Asks once; the first reason counts."""
         if self.status is None:
             self.status = status
-            for wake in self._waiters:
+            for wake in tuple(self._waiters):  # the deadline's thread asks while the loop's may leave
                 wake()
 
     async def wait(self) -> Exit:
@@ -55,14 +55,17 @@ class Stop:
 
 @contextmanager
 def listening(
-    stop: Stop, deadline_wall_seconds: float | None = None, last_words: Callable[[], None] = lambda: None
-) -> Iterator[None]:
+    stop: Stop, deadline_wall_seconds: float | None = None, last_words: Callable[[], None] = lambda: None, *,
+    in_hand_wall_seconds: float = 0.0,
+) -> Iterator[None]:  # fmt: skip
     """While the body runs, signals and the deadline ask `stop`. A second signal, or the grace period after the
     deadline, ends the process at once: a job that hangs must not hang for ever. last_words: called before that end by
-    force, so that somebody hears of it; must not hang itself."""
+    force, so that somebody hears of it; must not hang itself. in_hand_wall_seconds: how long what is in hand may take to
+    finish; the grace is that much longer."""
+    grace = GRACE_SECONDS + in_hand_wall_seconds
 
     def give_up() -> None:
-        print(f"scizor: ended by force, {GRACE_SECONDS:.0f} s after its deadline. HINT: see its log in logs/", file=sys.stderr, flush=True)
+        print(f"scizor: ended by force, {grace:.0f} s after its deadline. HINT: see its log in logs/", file=sys.stderr, flush=True)
         threading.Timer(GRACE_SECONDS, os._exit, args=[int(Exit.DEADLINE)]).start()
         last_words()
         os._exit(int(Exit.DEADLINE))
@@ -74,7 +77,7 @@ def listening(
 
     def on_deadline() -> None:
         stop.ask(Exit.DEADLINE)
-        hard = threading.Timer(GRACE_SECONDS, give_up)
+        hard = threading.Timer(grace, give_up)
         hard.daemon = True
         timers.append(hard)
         hard.start()
