@@ -228,3 +228,23 @@ def test_row_26_an_answer_that_breaks_off_leaves_a_partial_list_in_ib_insync(ser
             ib.disconnect()
 
     asyncio.run(main())
+
+
+def test_a_fault_for_a_symbol_meets_a_request_that_names_the_contract_alone(serving: Serving) -> None:
+    async def main() -> None:
+        async with serving() as gateway:
+            ib = ibi.IB()
+            await ib.client.connectAsync("127.0.0.1", gateway.port, 7, 5)
+            gateway.inject("no-data", symbol="BHP")
+
+            async def count(con_id: int) -> int:
+                contract = ibi.Contract(conId=con_id, exchange="ASX")
+                return len(await ib.reqHistoricalDataAsync(contract, "", "10 D", "1 day", "TRADES", True, 2))
+
+            assert (await count(4036812), await count(4036818), await count(4036812)) == (0, 10, 0)
+            ib.disconnect()
+            asked = gateway.requests("reqHistoricalData")
+            assert [each.fault for each in asked] == ["no-data", "", "no-data"]
+            assert {each.fields["symbol"] for each in asked} == {""}, "the journal keeps what was sent"
+
+    asyncio.run(main())

@@ -42,6 +42,21 @@ def running(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
         process.communicate()
 
 
+def test_a_fault_that_nothing_met_is_named_at_the_end(tmp_path: Path) -> None:
+    faults_given = ("--fault", "no-data@symbol=NOBODY", "--fault", "2105", "--fault", "silence@client=99")
+    with running(tmp_path, *CLOCK, *faults_given) as (process, told):
+
+        async def greet() -> None:
+            async with WireClient(told["port"]) as client:
+                await client.until("nextValidId")
+
+        asyncio.run(greet())
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=10)
+    found = [line for line in said.splitlines() if "never happened" in line]
+    assert [line.split()[2] for line in found] == ["no-data@symbol=NOBODY", "silence@client=99"]
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_reports_and_ends_with_0_when_told(tmp_path: Path, how: signal.Signals) -> None:
     report = tmp_path / "report.jsonl"

@@ -7,7 +7,7 @@ them: (date, open, high, low, close, volume, wap, trades).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -212,17 +212,28 @@ class Orders:
     def clear(self) -> None:
         self.active.clear()
 
+    @property
+    def names_symbol(self) -> bool:
+        return any(each.rule.symbol for each in self.active)
+
     def meet(self, message: str, client: int, values: Mapping[str, Any], now: datetime) -> list[Rule]:
         """Every rule that this request meets, in the order in which they were given. Counts."""
         return [each.rule for each in self.active if _meets(each, message, client, values, now)]
 
+    def unmet(self, rules: Sequence[Rule]) -> list[bool]:
+        """Of each of these rules, whether nothing has met it so far."""
+        return [any(each.rule is rule and not each.used for each in self.active) for rule in rules]
+
     def at_connect(self, now: datetime) -> list[Rule]:
         """Events for every connection's start."""
-        return [
-            each.rule for each in self.active
+        found = [
+            each for each in self.active
             if each.rule.fault.where == EVENT and each.rule.at_seconds < 0 and not each.rule.waits_for_request
             and _is_time(each, now)
         ]  # fmt: skip
+        for each in found:
+            each.used += 1
+        return [each.rule for each in found]
 
     def due(self, now: datetime) -> list[Rule]:
         """Events whose time has come, each once."""

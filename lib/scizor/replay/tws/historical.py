@@ -61,6 +61,18 @@ def _seconds(text: str) -> int:
     return int(number) if number.isdigit() and len(number) < 4 and unit.startswith("sec") else 86400
 
 
+def stays_open(asked: Asked, result: str) -> bool:
+    """Head timestamps until they are cancelled, and bars that are to be kept up to date; not errors."""
+    is_kept = asked.name == "reqHeadTimestamp" or bool(asked.values.get("keep_up_to_date"))
+    return is_kept and not result.startswith("error")
+
+
+def symbol_of(con_id: int, at: datetime, source: Source, options: GatewayOptions) -> str:
+    """What the contract is called on that day, "" where there is none. Called in the worker thread."""
+    found = source.contracts(Pattern(con_id=con_id), at.astimezone(ZoneInfo(options.zone)).date())
+    return found[0].symbol if found else ""
+
+
 def answer(asked: Asked, source: Source, options: GatewayOptions) -> Answer:
     """Everything that goes back for it. Called in the worker thread."""
     rule = asked.rule

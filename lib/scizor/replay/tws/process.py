@@ -115,6 +115,9 @@ async def _serve(options: GatewayOptions, source: Source, clock: Clock, stop: St
     if gateway.violations:
         counts = ", ".join(f"{name} {count}" for name, count in sorted(gateway.violations.items()))
         print(f"replay-gateway: violations: {counts}", file=sys.stderr)
+    for text, is_unmet in zip(args.fault, gateway.faults.unmet(options.rules), strict=True):
+        if is_unmet:
+            print(f"replay-gateway: --fault {text} never happened: no request met it", file=sys.stderr)
 
 
 def _write_ready(file: Path, port: int) -> None:

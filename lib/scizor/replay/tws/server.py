@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from scizor.base.clock import Clock
@@ -23,7 +23,7 @@ from scizor.replay.tws import answers, delivery, texts
 from scizor.replay.tws.connection import Connection, Pending
 from scizor.replay.tws.events import Events
 from scizor.replay.tws.faults import EVENT, HISTORY, Orders, Rule
-from scizor.replay.tws.historical import Asked, answer, ask_of
+from scizor.replay.tws.historical import Asked, answer, ask_of, stays_open, symbol_of
 from scizor.replay.tws.journal import Entry, Journal
 from scizor.replay.tws.limits import STRIKES, Limits
 from scizor.replay.tws.options import GatewayOptions
@@ -59,6 +59,7 @@ class Gateway:
         self._journal = Journal(options.report)
         self._numbers = 0
         self._requests = 0
+        self._symbols: dict[tuple[int, date], str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="source")
@@ -237,7 +238,8 @@ class Gateway:
             result = f"{problem.kind}: {problem.message}"
             self._note("request", connection, n=number, verdict="unreadable", result=result, at=at)
             if connection.client_id is not None:
-                text = texts.REQUEST[320].format(id=_id_of(payload), problem=problem.message)
+                first = payload.split(b"\0", 1)[0][:10].decode("ascii", "replace")
+                text = texts.REQUEST[320].format(id=first, problem=problem.message)
                 connection.say(*answers.error(-1, 320, text))
             return
         entry = Entry(
@@ -301,8 +303,10 @@ class Gateway:
 
     def _rule_for(self, connection: Connection, entry: Entry) -> Rule | None:
         """The first fault that this request meets; events that waited for it happen."""
-        first = None
-        for rule in self.faults.meet(entry.name, connection.client_id or 0, entry.fields, entry.at):
+        first, fields = None, entry.fields
+        if fields.get("con_id") and not fields.get("symbol") and self.faults.names_symbol:
+            fields = {**fields, "symbol": self._symbol(fields["con_id"], entry.at)}
+        for rule in self.faults.meet(entry.name, connection.client_id or 0, fields, entry.at):
             if rule.fault.where == EVENT:
                 self._events.happen(rule)
             elif first is None:
@@ -310,6 +314,13 @@ class Gateway:
         if first:
             entry.verdict, entry.fault = "fault", first.name
         return first
+
+    def _symbol(self, con_id: int, at: datetime) -> str:
+        """Clients that know the conId send it alone. We wait for the worker, whose source it is, once a contract and day."""
+        key = con_id, at.date()
+        if key not in self._symbols:
+            self._symbols[key] = self._worker.submit(symbol_of, con_id, at, self.source, self.options).result()
+        return self._symbols[key]
 
     def _details(self, connection: Connection, entry: Entry) -> None:
         entry.verdict = "served"
@@ -365,7 +376,7 @@ class Gateway:
                 pending.is_lost = True
             self._note("answer", connection, n=entry.n, name=entry.name, result="lost")
             return
-        if pending and not _stays_open(asked, found.result) and connection.pending.get(req_id) is pending:
+        if pending and not stays_open(asked, found.result) and connection.pending.get(req_id) is pending:
             del connection.pending[req_id]
         delivery.deliver(connection, found.payloads, rule)
         self._note("answer", connection, n=entry.n, name=entry.name, result=found.result)
@@ -387,13 +398,3 @@ class Gateway:
         if pending.task and not pending.ignores_cancel:
             pending.task.cancel()
         connection.say(*answers.error(req_id, 162, texts.hmds("cancelled", req_id=req_id)))
-
-
-def _stays_open(asked: Asked, result: str) -> bool:
-    """Head timestamps until they are cancelled, and bars that are to be kept up to date; not errors."""
-    is_kept = asked.name == "reqHeadTimestamp" or bool(asked.values.get("keep_up_to_date"))
-    return is_kept and not result.startswith("error")
-
-
-def _id_of(payload: bytes) -> str:
-    return payload.split(b"\0", 1)[0][:10].decode("ascii", "replace")
