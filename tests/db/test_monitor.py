@@ -11,12 +11,14 @@ from scizor.base.clock import StoppedClock
 from scizor.base.config import DatabaseConfig
 from scizor.base.paths import ROOT
 from scizor.base.protocols import Grant, PacingRequest, PacingRule
+from scizor.db import symbols, watchlist
 from scizor.db.connect import connect
 from scizor.db.embedded import Embedded
 from scizor.db.ledger import PostgresLedger
 from scizor.db.windows import store
 from scizor.market.types import OutcomeKind
-from tests.db.conftest import NOW, Connection, Market, failed, ok
+from scizor.market.universe import Watched
+from tests.db.conftest import NOW, Connection, Market, failed, listed, ok
 
 
 def psql(server: Embedded, database: DatabaseConfig, *arguments: str, user: str = "scizor_reader") -> str:
@@ -45,6 +47,30 @@ def test_coverage_names_what_is_missing_and_why(
     assert out[0].startswith(f"BHP,1day,TRADES,ib,{total},0,0,{total},0.00,deferred,")
     assert out[1].startswith(f"CBA,1day,TRADES,ib,{total},{total - 3},0,3,")
     assert ",unknown," in out[1]
+
+
+def test_coverage_leaves_nobody_out_who_is_wanted(
+    collector: Connection, market: Market, server: Embedded, database_config: DatabaseConfig
+) -> None:
+    """Never asked for, refused, gone and taken out of the universe: each is a line with its reason, in the order of priority."""
+    names = ("APT", "NEVER", "WANTED", "WRONG", "OUT", "PAST")
+    symbols.store_listed(collector, [listed(each) for each in names], NOW)
+    collector.execute("UPDATE symbols SET listed_to = '2022-01-19', successor = 'SQ2' WHERE symbol = 'APT'")
+    collector.execute("UPDATE symbols SET refused = 'no security definition' WHERE symbol = 'WRONG'")
+    collector.execute("UPDATE symbols SET active = false WHERE symbol IN ('OUT', 'PAST')")
+    watchlist.put(collector, "mine", [Watched("OUT", 2), Watched("WANTED", 1)], NOW)
+    store(collector, None, None, market.window(), ok(market.bars()[:-3]), NOW, sessions=market.sessions)
+    found = [line.split(",", 9) for line in psql(server, database_config, "-f", str(ROOT / "sql" / "monitor" / "coverage.sql")).splitlines()]
+    assert [(each[0], each[9].rstrip(",")) for each in found[1:]] == [
+        ("WANTED", "not asked yet"),
+        ("OUT", "not active"),
+        ("APT", "left the market, last session 2022-01-19, successor SQ2"),
+        ("BHP", "not asked yet"),
+        ("NEVER", "not asked yet"),
+        ("WRONG", "refused: no security definition"),
+    ]
+    assert found[0][0] == "CBA" and {each[1] for each in found} == {"1day"}
+    assert all(each[4:8] == ["0"] * 4 for each in found[1:])
 
 
 def test_pacing_names_the_share_of_each_rule_that_is_in_use(server: Embedded, database_config: DatabaseConfig) -> None:

@@ -317,8 +317,7 @@ class Gateway:
 
     def _symbol(self, con_id: int, at: datetime) -> str:
         """Clients that know the conId send it alone. We wait for the worker, whose source it is, once a contract and day."""
-        key = con_id, at.date()
-        if key not in self._symbols:
+        if (key := (con_id, at.date())) not in self._symbols:
             self._symbols[key] = self._worker.submit(symbol_of, con_id, at, self.source, self.options).result()
         return self._symbols[key]
 
