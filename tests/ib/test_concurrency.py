@@ -96,7 +96,7 @@ def served(concurrency: Concurrency, seconds: float, *, until: float, latency: f
 
 def test_a_service_without_an_edge_is_used_up_to_ibs_fifty() -> None:
     concurrency = Concurrency.adaptive(4, 50)
-    served(concurrency, 0, until=30)
+    served(concurrency, 0, until=60)
     assert concurrency.limit == 50
 
 

@@ -67,7 +67,7 @@ class _Open:
 class _Probe:
     """A rise beyond the limit, by one with each answer on time, up to `size`; there for EXPOSURE; then back to the limit.
 
-    released: how many more may be open now. top_at: when it first reached its top; answers: since then. has_peaked: it has
+    released: how many more may be open now. top_at: when it first reached its top; latencies: of answers since. has_peaked: it has
     been there long enough. most_open: the highest count, which is what it proves or refutes. open: what was started beyond
     the limit and has not come back.
     """
@@ -79,7 +79,7 @@ class _Probe:
     top_at: datetime | None = None
     has_peaked: bool = False
     most_open: int = 0
-    answers: int = 0
+    latencies: list[float] = field(default_factory=list)
     open: set[object] = field(default_factory=set)
 
 
@@ -102,6 +102,9 @@ class Concurrency:
     _changed_at: datetime | None = None
     _probe: _Probe | None = None
     _ceiling: int | None = None  # the lowest count that was found too high
+    _stride: int | None = (
+        None  # the size of a probe where no ceiling is known; None while none ever was: half the limit
+    )
     _proven: int | None = None  # the limit to return to while the present one has not stood for a round
     _hold: float = HOLD
     _hold_until: datetime | None = None
@@ -168,7 +171,7 @@ class Concurrency:
         if self._backing:
             self._judge_backing(one, latency, now)
         elif self._probe:
-            self._judge_probe(request, is_late, now)
+            self._judge_probe(request, latency, is_late, now)
         elif self._changed_at is None or one.at >= self._changed_at:
             if one.is_full:
                 self._round.append(latency)
@@ -178,8 +181,7 @@ class Concurrency:
                 self._begin_probe(now)
         else:
             is_late = True  # it began under another limit, and says nothing about this one
-        is_calm = not self._proven and (self._probe is None or one.at < self._probe.began_at)
-        if self.usual is None or (is_calm and not is_late):
+        if self.usual is None or not (is_late or self._probe or self._proven):
             self._learn(latency)
 
     def failed(self, request: object, now: datetime, failure: Failure) -> None:
@@ -238,7 +240,7 @@ class Concurrency:
 
     def _learn(self, latency: float) -> None:
         if self.usual is None:
-            self.usual, self.spread = latency, latency / 4
+            self.usual, self.spread = latency, latency / 8
         else:
             self.spread += SMOOTHING * (abs(latency - self.usual) - self.spread)
             self.usual += SMOOTHING * (latency - self.usual)
@@ -247,12 +249,14 @@ class Concurrency:
         """A half more; halfway to a known ceiling; or that ceiling itself, once in a while."""
         if self._hold_until and now < self._hold_until:
             return
-        size = self.limit // 2 if self._ceiling is None else (self._ceiling - self.limit) // 2
-        size = min(max(1, size), self.most - self.limit)
+        size = self._stride or self.limit // 2
+        if self._ceiling is not None:
+            size = (self._ceiling - self.limit) // 2
+        size = min(max(1, size), max(1, self.limit // 2), self.most - self.limit)
         if size > 0 and (self.usual is None or self.usual <= GROWN * self.floor):
             self._probe = _Probe(size, now, now)
 
-    def _judge_probe(self, request: object, is_late: bool, now: datetime) -> None:
+    def _judge_probe(self, request: object, latency: float, is_late: bool, now: datetime) -> None:
         """An answer while a probe is out: late ones end it, on-time ones release the next extra or prove one."""
         probe = self._probe
         assert probe is not None
@@ -270,39 +274,50 @@ class Concurrency:
                 else:
                     probe.size, probe.top_at = probe.most_open - self.limit, now  # this is as far as we get
             return
+        probe.latencies.append(latency)
         if not probe.has_peaked:
-            probe.answers += 1
             exposed = (now - probe.top_at).total_seconds()
             if exposed < max(EXPOSURE, EXPOSURE_ANSWERS / self.limit) * self.usual:
                 return
-            if probe.answers * self.usual < PACE_NEEDED * self.limit * exposed:
+            if len(probe.latencies) * self.usual < PACE_NEEDED * self.limit * exposed:
                 self._fail_probe(now)
                 return
             probe.has_peaked = True
         due = now - timedelta(seconds=self.usual)
         if probe.top_at > due or any(self.open[each].at < due for each in probe.open):
             return
-        proven = self.limit
-        if self._ceiling is not None and probe.most_open >= self._ceiling:
-            self._ceiling = None
+        proven, rate = self.limit, self.limit / self.usual
+        if not self._is_worth(proven, rate, probe.most_open, probe.latencies):
+            self._fail_probe(now)
+            return
         if self._best is None or self._best[1] != proven:
-            self._best = (proven / self.usual, proven)
+            self._best = (rate, proven)
+        if self._ceiling is not None and probe.most_open >= self._ceiling:
+            self._ceiling, self._stride = None, 1
+        elif self._stride:
+            self._stride *= 2
         self._change(now, max(self.limit, probe.most_open))
         self._proven = proven
-        if self._ceiling is None:
+        if self._ceiling is None and self._stride is None:
             self._begin_probe(now)
+
+    def _is_worth(self, limit: int, rate: float, larger: int, latencies: list[float]) -> bool:
+        """Whether a larger limit with these latencies serves enough more than `rate` at `limit` (answers a second)."""
+        needed = 1 + GAIN_NEEDED * (larger / limit - 1) - LOSS - self._noise(len(latencies))
+        return larger / fmean(latencies) >= rate * needed
 
     def _fail_probe(self, now: datetime) -> None:
         probe = self._probe
         if probe is None:
             return
-        took = (now - probe.began_at).total_seconds()
+        took, proven = (now - probe.began_at).total_seconds(), self._proven
         self._change(now, self.limit)
+        self._proven = proven
         self._found_too_high(max(self.limit + 1, probe.most_open), now, took)
 
     def _found_too_high(self, count: int, now: datetime, cost: float) -> None:
         """Below it one may go on looking; at it not for a while, and each time longer."""
-        self._ceiling = count
+        self._ceiling, self._stride = count, self._stride or 1
         if count > self.limit + 1:
             self._hold_until = now + timedelta(seconds=cost)
         else:
@@ -318,7 +333,8 @@ class Concurrency:
 
     def _judge_round(self, now: datetime) -> None:
         """As many answers as the limit, at that limit: did the last step bring what it promised?"""
-        usual, count = fmean(self._round), len(self._round)
+        latencies = self._round.copy()
+        usual = fmean(latencies)
         rate = self.limit / usual
         self.floor = min(self.floor + FLOOR_DRIFT * max(0.0, usual - self.floor), usual)
         self._round.clear()
@@ -326,8 +342,7 @@ class Concurrency:
             self._judge_dip(rate, usual, now)
             return
         if self._best and self.limit > self._best[1]:
-            promised = self.limit / self._best[1] - 1
-            if rate < self._best[0] * (1 + GAIN_NEEDED * promised - LOSS - self._noise(count)):
+            if not self._is_worth(self._best[1], self._best[0], self.limit, latencies):
                 too_high = self.limit
                 self._change(now, self._best[1])
                 self._found_too_high(too_high, now, usual)
@@ -387,13 +402,13 @@ class Concurrency:
         elif not before or after >= IMPROVED * fmean(before):
             self._backing = None
             self.usual, self.spread, self.floor = after, after / 4, after
-            self._ceiling, self._hold_until = None, None
+            self._ceiling, self._stride, self._hold_until = None, None, None
         else:
             self._reduce(now)
             self._backing = ([after], limit)
 
     def _reduce(self, now: datetime) -> None:
-        self._ceiling = self.limit
+        self._ceiling, self._stride = self.limit, self._stride or 1
         self._change(now, self._proven or max(1, self.limit // 2))
         self._best = self._dip = None
 
@@ -401,7 +416,7 @@ class Concurrency:
         """Somebody answers again: half of what was good before, and quickly up from there."""
         self.is_silent = False
         self._change(now, max(1, self.limit // 2))
-        self._best, self._ceiling, self._hold_until, self._dip = None, None, None, None
+        self._best, self._ceiling, self._stride, self._hold_until, self._dip = None, None, None, None, None
 
     def _change(self, now: datetime, limit: int) -> None:
         self.limit = limit
