@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -15,9 +16,10 @@ import pytest
 
 from scizor.base.clock import RunningClock, StoppedClock
 from scizor.base.config import DatabaseConfig
-from scizor.base.errors import RefusedError, UnreachableError
+from scizor.base.errors import ConfigurationError, NoSpaceError, RefusedError, UnreachableError
 from scizor.db.connect import check_clock, check_mode, connect
-from scizor.db.retry import ATTEMPTS, Link
+from scizor.db.embedded import Embedded
+from scizor.db.retry import ATTEMPTS, Link, explained
 from scizor.db.windows import store
 from tests.db.conftest import NOW, Connection, Market, ok
 
@@ -34,24 +36,63 @@ def test_every_session_says_who_it_is_and_has_limits(collector: Connection) -> N
 def test_row_55_a_server_that_does_not_answer_is_asked_again_until_patience_ends(database_config: DatabaseConfig, tmp_path: Path) -> None:
     waited: list[float] = []
     nobody = replace(database_config, host=str(tmp_path))
-    with pytest.raises(UnreachableError, match=r"does not answer \(PQping 2\)"):
+    with pytest.raises(UnreachableError, match=r"does not answer: "):
         connect(nobody, application="tests", clock=StoppedClock(NOW, waited.append), patience_seconds=20)
     assert sum(waited) >= 20 and waited == sorted(waited) and len(waited) > 3
 
 
-def test_row_56_a_wrong_name_user_or_password_is_refused_at_once_without_the_password(
-    database_config: DatabaseConfig, tmp_path: Path
+def test_row_56_a_login_that_is_refused_is_told_at_once_without_the_password(
+    database_config: DatabaseConfig, superuser_of: OpenAs, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("hunter2")
     secret.chmod(0o400)
     waited: list[float] = []
-    known = replace(database_config, password_file=str(secret))
-    for config in (replace(known, name="nowhere"), replace(known, user="nobody_here")):
-        with pytest.raises(RefusedError) as refused:
-            connect(config, application="tests", clock=StoppedClock(NOW, waited.append), patience_seconds=20)
-        assert "hunter2" not in str(refused.value) and "HINT" in str(refused.value)
+    with superuser_of("postgres") as superuser:
+        superuser.execute("CREATE ROLE refused_here NOLOGIN")
+        try:
+            config = replace(database_config, user="refused_here", password_file=str(secret))
+            with pytest.raises(RefusedError) as refused:
+                connect(config, application="tests", clock=StoppedClock(NOW, waited.append), patience_seconds=20)
+        finally:
+            superuser.execute("DROP ROLE refused_here")
+    assert "hunter2" not in str(refused.value) and "HINT" in str(refused.value)
     assert waited == []
+
+
+@pytest.mark.parametrize("missing", [{"name": "nowhere"}, {"user": "nobody_here"}])
+def test_row_56_a_database_that_was_never_set_up_names_the_command_that_does_it(
+    database_config: DatabaseConfig, missing: dict[str, str], server: Embedded, tmp_path: Path
+) -> None:
+    waited: list[float] = []
+    config = replace(database_config, **missing)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="not set up yet") as refused:
+        connect(config, application="tests", clock=StoppedClock(NOW, waited.append), patience_seconds=20)
+    assert refused.value.hint == "bin/migrate"
+    # The same server seen as somebody else's: its DBA must do it.
+    elsewhere = tmp_path / "s"
+    elsewhere.mkdir()
+    (elsewhere / f".s.PGSQL.{config.port}").symlink_to(server.socket_directory / f".s.PGSQL.{config.port}")
+    with pytest.raises(ConfigurationError, match="not set up yet") as refused:
+        connect(replace(config, host=str(elsewhere)), application="tests")
+    assert "bin/migrate --print-setup" in refused.value.hint
+    assert waited == []
+
+
+def test_a_full_disk_is_named_with_the_room_that_is_left(collector: Connection, database_config: DatabaseConfig, server: Embedded) -> None:
+    def fill(connection: Connection) -> None:
+        connection.execute("DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$")
+
+    data = server.socket_directory.parent / "data"
+    said = rf"could not extend file.*free the disk of {re.escape(str(data))}, which has [0-9,]+ bytes left; nothing was lost"
+    with pytest.raises(NoSpaceError, match=said):
+        Link(lambda: collector, StoppedClock(NOW), collector).run(fill)
+    with pytest.raises(NoSpaceError, match=said), explained(database_config):
+        fill(collector)
+    with pytest.raises(NoSpaceError, match=r"the database server at db\.example:5433 is out of room.*on db\.example"), explained(
+        replace(database_config, host="db.example", port=5433)
+    ):
+        fill(collector)
 
 
 def test_row_59_no_connection_left_is_waited_for(database_config: DatabaseConfig, superuser_of: OpenAs) -> None:

@@ -1,11 +1,16 @@
 """Who we are to the server, and what its refusals mean.
 
-A server that does not answer is UnreachableError (69): wait and try again. One that answers and says no (password,
-database, role) is RefusedError (77) at once. psycopg gives a failed connection no SQLSTATE, so PQping decides.
+A server that does not answer is UnreachableError (69): wait and try again. One that has no such role or database was not
+set up yet: ConfigurationError (78). One that says no (password, pg_hba) is RefusedError (77) at once. psycopg gives a
+failed connection no SQLSTATE, so PQping and the text decide.
 """
 
 from __future__ import annotations
 
+import logging
+import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,6 +22,8 @@ from scizor.base.config import DatabaseConfig, secret
 from scizor.base.errors import ConfigurationError, NoSpaceError, RefusedError, ScizorError, UnreachableError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+_log = logging.getLogger("scizor.db")
 
 CLOCK_DIFFERENCE_SECONDS_MAX = 5.0
 STATEMENT_TIMEOUT_SECONDS = 300
@@ -46,7 +53,7 @@ def connect(
     application: the script's name; seen in pg_stat_activity as scizor/NAME. owner: as database.owner, for migrations.
     host, port, user, name: instead of the configuration's. clock, patience_seconds: a server that does not answer, or
     has no connection left, is asked again for so long. read_only: do not insist on a server that takes writes.
-    Raises UnreachableError (69), RefusedError (77), ConfigurationError (78: the password file).
+    Raises UnreachableError (69), RefusedError (77), ConfigurationError (78: the password file, or not set up yet).
     """
     who = user or (database.owner if owner else database.user)
     conninfo: dict[str, Any] = {
@@ -127,12 +134,13 @@ def is_transient(problem: BaseException) -> bool:
     return state in TRANSIENT or state[:2] == "08"
 
 
-def explain(problem: psycopg.Error) -> ScizorError | None:
-    """What a person must do about it; None for what only a programmer can mend."""
+def explain(problem: psycopg.Error, at: Connection | DatabaseConfig | None = None) -> ScizorError | None:
+    """What a person must do about it; None for what only a programmer can mend. at: the server that said it, where known."""
     state = problem.sqlstate or ""
     text = str(problem).splitlines()[0] if str(problem) else state
     if state in ("53100", "53200") or state[:2] == "58":
-        return NoSpaceError(f"the database server is out of room: {text}", hint="free its disk; nothing was lost")
+        where, disk = _room(at)
+        return NoSpaceError(f"the database server{where} is out of room: {text}", hint=f"free {disk}; nothing was lost")
     if state == "25006":
         return UnreachableError("the database takes no writes: connected to a read-only server", hint="has it failed over?")
     if state == "42501":
@@ -160,13 +168,51 @@ def _explain_refused_connection(problem: psycopg.OperationalError, conninfo: dic
     ping = pq.PGconn.ping(ping_info.encode())
     if ping != pq.Ping.OK:  # libpq's C wrapper gives the bare number
         hint = "is PostgreSQL running? look at [database] in the configuration"
-        return UnreachableError(f"the database server at {place} does not answer (PQping {int(ping)}): {said}", hint=hint), True
+        _log.debug("PQping %s says %d", place, int(ping))
+        return UnreachableError(f"the database server at {place} does not answer: {said}", hint=hint), True
     if any(text in said for text in ("too many clients", "too many connections", "connection slots are reserved")):
         hint = "who holds them: SELECT application_name, count(*) FROM pg_stat_activity GROUP BY 1 ORDER BY 2 DESC"
         return UnreachableError(f"the database server at {place} has no connection left: {said}", hint=hint), True
+    if re.search(r'(role|database) ".*" does not exist', said):
+        hint = "bin/migrate" if embedded_data(conninfo["host"]) else "bin/migrate --print-setup shows what a DBA must run once"
+        return ConfigurationError(f"the database at {place} is not set up yet: {said}", hint=hint), False
     hint = "look at user, name and password_file under [database]; bin/migrate --print-setup shows what a DBA must run"
     return RefusedError(f"the database server at {place} refuses {conninfo['user']}: {said}", hint=hint), False
 
 
 def _place(conninfo: dict[str, Any]) -> str:
     return f"{conninfo['host'] or 'the local socket'}:{conninfo['port']}/{conninfo['dbname']}"
+
+
+def embedded_data(host: str) -> Path | None:
+    """The data directory of the embedded server that listens in this socket directory; None for any other server.
+
+    A running server names its data in the lock file beside its socket; only who may read that can be its owner. db.embedded
+    puts socket and data side by side, or the socket into a directory of its own where the path would be too long.
+    """
+    sockets = Path(host)
+    if not sockets.is_absolute():
+        return None
+    for lock in sockets.glob(".s.PGSQL.*.lock"):
+        try:
+            data = Path(lock.read_text().split("\n")[1])
+        except (OSError, IndexError):
+            continue
+        if data.parent == sockets.parent or sockets.name.startswith("scizor-"):
+            return data
+    return None
+
+
+def _room(at: Connection | DatabaseConfig | None) -> tuple[str, str]:
+    """Which server, and which disk is to be freed."""
+    try:
+        host, port = (at.host, at.port) if isinstance(at, DatabaseConfig) else (at.info.host, at.info.port) if at else ("", 0)
+    except psycopg.OperationalError:  # the connection is closed
+        host, port = "", 0
+    data = embedded_data(host)
+    if data is not None:
+        try:
+            return "", f"the disk of {data}, which has {shutil.disk_usage(data).free:,} bytes left"
+        except OSError:
+            return "", f"the disk of {data}"
+    return (f" at {host}:{port}", f"the disk of its data, on {host}") if host else ("", "its disk")

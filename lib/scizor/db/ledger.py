@@ -101,7 +101,7 @@ class PostgresLedger:
                 return work(self._connected())
             except psycopg.Error as problem:
                 if not is_transient(problem) or attempt == ATTEMPTS:
-                    raise failure(problem, attempt) from problem
+                    raise failure(problem, attempt, self._connection) from problem
             self._clock.pause(pause)
             pause *= 2
         raise AssertionError("unreachable")

@@ -35,4 +35,4 @@ class PostgresOutbox:
             with self._connection.transaction():
                 self._connection.execute(query("resolve_alert" if message.recovered else "put_alert"), values)
         except psycopg.Error as problem:  # who tells of a failure must be able to go on without this note
-            raise explain(problem) or UnreachableError(f"the database took no alert: {problem}") from problem
+            raise explain(problem, self._connection) or UnreachableError(f"the database took no alert: {problem}") from problem

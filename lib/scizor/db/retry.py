@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from scizor.base.clock import Clock
+from scizor.base.config import DatabaseConfig
 from scizor.db.connect import explain, is_transient
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -48,7 +49,7 @@ class Link:
                 return work(self.connection)
             except psycopg.Error as problem:
                 if not is_transient(problem) or attempt == ATTEMPTS:
-                    raise failure(problem, attempt) from problem
+                    raise failure(problem, attempt, self._connection) from problem
             self._clock.pause(pause)
             pause *= 2
         raise AssertionError("unreachable")
@@ -59,20 +60,21 @@ class Link:
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """A database's error that leaves the body becomes one that says what to do, where there is something to say."""
+def explained(server: DatabaseConfig | None = None) -> Iterator[None]:
+    """A database's error that leaves the body becomes one that says what to do, where there is something to say. server:
+    whose error it will be, where that is known."""
     try:
         yield
     except psycopg.Error as problem:
-        found = failure(problem)
+        found = failure(problem, at=server)
         if found is problem:
             raise
         raise found from problem
 
 
-def failure(problem: psycopg.Error, attempts: int = 1) -> Exception:
-    """What to raise for it."""
-    found = explain(problem)
+def failure(problem: psycopg.Error, attempts: int = 1, at: Connection | DatabaseConfig | None = None) -> Exception:
+    """What to raise for it. at: the server that said it."""
+    found = explain(problem, at)
     if found is None:
         return problem
     if attempts > 1:
