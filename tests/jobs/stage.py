@@ -50,7 +50,8 @@ class Stage:
         module = script(name)
         args = parse(name, "--config", str(self.file), *argv)
         scope = module.scope(args) if hasattr(module, "scope") else ""
-        return runner.run(module.job, args, name=name, needs=Needs(), scope=scope)
+        needs = module.needs(args) if hasattr(module, "needs") else Needs()
+        return runner.run(module.job, args, name=name, needs=needs, scope=scope)
 
     def inject(self, name: str, arg: str = "", **conditions: Any) -> Rule:
         """Orders a fault, in the gateway's own thread."""

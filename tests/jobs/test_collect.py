@@ -174,6 +174,12 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(collecting: Stage, cap
     assert "CBA" in said
     assert collecting.requests() == []
     assert _counts(collecting) == (0, 0)
+    assert collecting.rows("SELECT count(*) FROM job_runs") == [(0,)]
+
+
+def test_an_empty_universe_is_not_called_nothing_due(collecting: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+    assert collecting.run("collect-daily") is Exit.CONFIGURATION
+    assert "bin/symbols import" in capfd.readouterr().err
 
 
 def test_retry_failed_asks_what_failed_and_only_that(collecting: Stage) -> None:

@@ -283,3 +283,18 @@ def test_a_person_s_session_has_no_deadline(config: Config, tmp_path: Path) -> N
         return Result()
 
     assert runner.run(job, args, name="a-job", needs=needs, scope="") is Exit.DONE
+
+
+def test_waiting_for_the_lock_hears_a_signal(config: Config, tmp_path: Path, database: psycopg.Connection) -> None:
+    file = write(config, tmp_path / "scizor.toml")
+    args = argparse.Namespace(config=file, debug=False, verbose=False, wait=True)
+
+    def holder(context: Context) -> Result:
+        threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        begun = time.monotonic()
+        ended = runner.run(lambda _: Result(), args, name="a-job", needs=Needs(), scope="")  # waits for us
+        assert time.monotonic() - begun < 10
+        assert ended is Exit.TERMINATED
+        return Result()
+
+    assert runner.run(holder, args, name="a-job", needs=Needs(), scope="") is Exit.DONE

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from scizor.base.clock import Clock, RunningClock
@@ -24,12 +24,13 @@ POLL_SECONDS = 0.2
 
 @contextlib.contextmanager
 def hold(
-    directory: Path, name: str, holder: Mapping[str, object], *, wait_seconds: float = 0.0, clock: Clock | None = None
-) -> Iterator[None]:
+    directory: Path, name: str, holder: Mapping[str, object], *, wait_seconds: float = 0.0, clock: Clock | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> Iterator[None]:  # fmt: skip
     """Holds the lock `name` in `directory` while the body runs.
 
     holder: what others are told (run id, pid, started at, command). wait_seconds: how long to wait for it, in the
-    clock's seconds. Raises BusyError naming the holder; ConfigurationError if the directory cannot keep a lock.
+    clock's seconds; is_cancelled: looked at while waiting, ends it. Raises BusyError naming the holder; ConfigurationError if the directory cannot keep a lock.
     """
     from filelock import FileLock, Timeout  # late: --help needs no lock
 
@@ -37,7 +38,7 @@ def hold(
     path = directory / f"{name}.lock"
     lock = FileLock(path, mode=0o600, fallback_to_soft=False)
     try:
-        lock.acquire(timeout=(clock or RunningClock()).wall_seconds(wait_seconds), poll_interval=POLL_SECONDS)
+        lock.acquire(timeout=(clock or RunningClock()).wall_seconds(wait_seconds), poll_interval=POLL_SECONDS, cancel_check=is_cancelled)
     except Timeout:
         raise BusyError(f"{name} is already running: {_tell(path)}", hint="--wait waits for it") from None
     except OSError as problem:

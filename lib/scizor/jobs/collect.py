@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from scizor.base.errors import UsageError
+from scizor.base.errors import ConfigurationError, UsageError
 from scizor.db import coverage as stored_coverage
 from scizor.db import symbols as stored_symbols
 from scizor.db.bars import origin_id
@@ -35,6 +35,8 @@ def run(context: Context) -> Result:
     if args.include_permanent and not (args.retry_failed or args.date):
         raise UsageError("--include-permanent goes with --retry-failed or --date")
     instruments = choose(stored_symbols.load_instruments(context.connection, now, args.symbol or None), args)
+    if not instruments and not args.symbol and not (args.priority_only or args.low_priority):
+        raise ConfigurationError("the universe is empty: there is nothing to collect", hint="bin/symbols import etc/universe/*.csv")
     only = {due.parse_date(args.date, due.latest_today(now))} if args.date else None
     sessions = calendars.load(context, instruments, now, earliest=min(only) if only else None)
     if only and (why := _no_session(sessions, min(only))):

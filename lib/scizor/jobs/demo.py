@@ -162,7 +162,8 @@ def _do(words: Sequence[str]) -> None:
     environment = {**os.environ, "SCIZOR_CONFIG": str(FILE)}
     done = subprocess.run([sys.executable, ROOT / "bin" / words[0], *words[1:]], cwd=ROOT, env=environment, check=False)
     if done.returncode not in (Exit.DONE, Exit.PARTIAL):
-        raise StepError(f"bin/{words[0]} ended with {done.returncode}", Exit(done.returncode))
+        status = done.returncode if done.returncode >= 0 else 128 - done.returncode  # as a shell tells a signal
+        raise StepError(f"bin/{words[0]} ended with {status}", Exit(status) if status in set(map(int, Exit)) else Exit.UNEXPECTED)
 
 
 class StepError(ScizorError):

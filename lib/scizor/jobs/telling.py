@@ -77,7 +77,8 @@ def result_of(tally: Tally) -> Result:
         result.hint = "the next run tries again what may succeed; bin/collect-daily --retry-failed tries at once"
     else:
         result.hint = "run it again: it goes on where it stopped"
-    result.kind = "+".join(sorted(kind.value for kind in tally.kinds if kind is not OutcomeKind.OK))
+    causes = {kind.value for kind, _, _ in tally.failures} | ({"quiet"} if alarming else set()) | ({"unasked"} if unasked else set())
+    result.kind = "+".join(sorted(causes))
     return result
 
 

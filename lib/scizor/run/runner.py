@@ -59,7 +59,7 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
     except Exception as bug:
         context.log.critical("a bug", exc_info=bug)
         result = Result(f"{type(bug).__name__}: {bug}", Exit.UNEXPECTED, hint="the traceback is in the log", kind=type(bug).__name__)
-    if context.stop.status is not None and result.status in (Exit.DONE, Exit.PARTIAL):
+    if context.stop.status is not None and result.status in (Exit.DONE, Exit.PARTIAL, Exit.BUSY):
         result.status = context.stop.status
     _tell(context, result, needs)
     return result.status
@@ -90,7 +90,7 @@ def _lock(context: Context) -> Iterator[None]:
     }  # fmt: skip
     wait = context.config.collect.deadline_minutes * 60.0 if getattr(context.args, "wait", False) else 0.0
     name = f"{context.name}.{context.scope}" if context.scope else context.name
-    with lock.hold(context.paths.locks, name, who, wait_seconds=wait, clock=context.clock):
+    with lock.hold(context.paths.locks, name, who, wait_seconds=wait, clock=context.clock, is_cancelled=lambda: context.stop.is_asked):
         yield
 
 
