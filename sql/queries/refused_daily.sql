@@ -16,7 +16,7 @@ FROM (
                 %(asked_at)s, %(finished_to)s
          FROM bars b
          WHERE b.symbol_id = %(symbol_id)s AND b.timeframe = %(timeframe)s AND b.origin = %(origin)s
-           AND b."timestamp" < %(first)s AND b."timestamp" >= %(first)s::timestamptz - interval '15 days'
+           AND b."timestamp" < %(first)s AND b."timestamp" >= %(near_first)s
          ORDER BY b."timestamp" DESC
          LIMIT 1)
         UNION ALL
@@ -24,7 +24,7 @@ FROM (
                 %(asked_at)s, %(finished_to)s
          FROM bars b
          WHERE b.symbol_id = %(symbol_id)s AND b.timeframe = %(timeframe)s AND b.origin = %(origin)s
-           AND b."timestamp" > %(last)s AND b."timestamp" <= %(last)s::timestamptz + interval '15 days'
+           AND b."timestamp" > %(last)s AND b."timestamp" <= %(near_last)s
          ORDER BY b."timestamp"
          LIMIT 1)
     ) c

@@ -1,13 +1,6 @@
--- The words: domains that refuse rather than round, and the stamp that says which world this database belongs to.
+-- The words: domains, and the stamp that says which world this database belongs to.
 -- Time never comes from the server's clock: every instant is a parameter, so that an accelerated clock and a test are
 -- ordinary. Names are found through the search path, which migrate sets on the database.
-
--- NaN is the greatest numeric and passes "> 0": the upper bound refuses it, and Infinity.
-CREATE DOMAIN price AS numeric CHECK (VALUE > 0 AND VALUE < 1e9 AND scale(VALUE) <= 8);
-COMMENT ON DOMAIN price IS 'A price: above 0, below 1e9, at most 8 decimals. More decimals are refused, never rounded.';
-
-CREATE DOMAIN quantity AS numeric CHECK (VALUE >= 0 AND VALUE < 1e15 AND scale(VALUE) <= 8);
-COMMENT ON DOMAIN quantity IS 'A number of shares: 0 or more, may be fractional; NULL where the vendor has none (IB sends -1).';
 
 CREATE DOMAIN instant AS timestamptz CHECK (VALUE >= '1970-01-01Z' AND VALUE < '2200-01-01Z');
 COMMENT ON DOMAIN instant IS 'A point in time; finite.';

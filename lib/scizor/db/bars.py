@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -31,6 +31,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 LOCK = 21348  # advisory, with the symbol's id
+NEAR = timedelta(days=15)  # where a neighbour in the table is looked for
 DUPLICATE, STALE = "dup_conflict", "stale_session"
 #: True for nearly every row and for none that breaks a rule by itself; what it does not pass is shown to the rules. NaN is
 #: PostgreSQL's greatest numeric and fails high < ... For the rules about neighbours see answer.py.
@@ -186,7 +187,8 @@ def refuse(
         return Refused()
     values = {
         **series.key, **_asked(series, staged.dates, sessions, asked_at), "request_id": request, "now": now,
-        "first": staged.first, "last": staged.last,
+        "first": staged.first, "last": staged.last, "near_first": datetime.fromisoformat(staged.first) - NEAR,
+        "near_last": datetime.fromisoformat(staged.last) + NEAR,
         "doubts": None if staged.doubts is None else array(staged.doubts), "beside": array(staged.beside),
     }  # fmt: skip
     check = query(f"refused_{_kind(series)}", rule=validate.rule_sql(series.timeframe), window=validate.WINDOW_SQL)
