@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 HIDDEN = "***"
-SECRET_MIN = 4  # a known secret that is shorter would mangle every word that contains it
+SECRET_MIN = 4  # a known secret that is shorter is hidden where it stands alone: half of all words contain it
 
 #: Bounded repeats: a line of a megabyte costs what its length costs, not its square.
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -38,11 +38,32 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
 def mask(text: str, *secrets: str | None) -> str:
     """The text without passwords in addresses and without account numbers; an account keeps its prefix (U, DU, F, DF).
 
-    secrets: values that are known to be secret, hidden wherever they stand. Masking twice is masking once.
+    secrets: values that are known to be secret, hidden wherever they stand, with the whole word around them: what is left
+    of a word would give the secret away. Masking twice is masking once.
     """
     for secret in secrets:
-        if secret and len(secret) >= SECRET_MIN:
-            text = text.replace(secret, HIDDEN)
+        if secret:
+            text = _hide(text, secret)
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _hide(text: str, secret: str) -> str:
+    """Without any word that contains the secret; of a short secret, without the word that is the secret."""
+    kept: list[str] = []
+    at = 0
+    while (found := text.find(secret, at)) >= 0:
+        first, last = found, found + len(secret)
+        while first > at and _is_word(text[first - 1]):
+            first -= 1
+        while last < len(text) and _is_word(text[last]):
+            last += 1
+        is_hidden = len(secret) >= SECRET_MIN or text[first:last] == secret
+        kept.append(text[at:first] + (HIDDEN if is_hidden else text[first:last]))
+        at = last
+    return "".join([*kept, text[at:]])
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"

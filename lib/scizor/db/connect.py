@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 from scizor.base.clock import Clock, RunningClock
 from scizor.base.config import DatabaseConfig, secret
 from scizor.base.errors import ConfigurationError, NoSpaceError, RefusedError, ScizorError, UnreachableError
+from scizor.base.masking import mask
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -160,9 +161,7 @@ TRANSIENT = {"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "533
 def _explain_refused_connection(problem: psycopg.OperationalError, conninfo: dict[str, Any]) -> tuple[ScizorError, bool]:
     """The error to raise, and whether asking again can help. The password is never a part of it."""
     said = " ".join(str(problem).split())
-    password = conninfo.get("password")
-    if password:
-        said = said.replace(password, "***")
+    said = mask(said, conninfo.get("password"))
     place = _place(conninfo)
     ping_info = make_conninfo(**{key: conninfo[key] for key in ("host", "port", "dbname", "user", "connect_timeout")})
     ping = pq.PGconn.ping(ping_info.encode())
