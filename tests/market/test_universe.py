@@ -27,6 +27,14 @@ def whole_universe() -> list[Listed]:
     return rows
 
 
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [("NOPE", ""), ("FOO", ""), ("BHQ", ", did you mean BHP?"), ("XROO", ", did you mean XRO?"), ("GOGO", ", did you mean GOOG?")],
+)
+def test_only_what_is_near_is_suggested(wanted: str, near: str) -> None:
+    assert table.nearest(wanted, ["TNE", "GOOG", "BHP", "XRO"]) == near
+
+
 def test_the_universe_is_309_symbols_and_a_plain_code_belongs_to_one() -> None:
     rows = whole_universe()
     assert len(rows) == 309

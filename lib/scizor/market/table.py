@@ -215,6 +215,10 @@ def quoted(text: str) -> str:
 
 
 def nearest(wanted: str, known: Mapping[str, object] | Sequence[str]) -> str:
-    """", did you mean X?" where something is near, else nothing."""
-    near = difflib.get_close_matches(wanted, list(known), n=1, cutoff=0.5)
-    return f", did you mean {near[0]}?" if near else ""
+    """", did you mean X?" where something is near, else nothing. Codes are short: of three letters one may be wrong, but
+    neither the first nor their number; a suggestion that is another company is worse than none."""
+    for near in difflib.get_close_matches(wanted, list(known), n=5, cutoff=0.65):
+        is_slip = len(near) == len(wanted) and near[:1] == wanted[:1]
+        if is_slip or difflib.SequenceMatcher(None, near, wanted).ratio() >= 0.75:
+            return f", did you mean {near}?"
+    return ""
