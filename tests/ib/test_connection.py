@@ -39,10 +39,18 @@ def test_row_12_nothing_listens() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    error = refused(UnreachableError, GatewayConfig(port=port, connect_timeout_seconds=0.6))
+    error = refused(UnreachableError, GatewayConfig(port=port, connect_timeout_seconds=0.6), mode="paper")
     assert error.exit == Exit.UNREACHABLE
     assert f"nothing listens on 127.0.0.1:{port}" in error.message
-    assert "gateway.port" in error.hint
+    assert "(connection refused)" in error.message
+    assert "4001 live" in error.hint
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_row_12_no_replay_gateway_is_told_how_it_is_started(host: str) -> None:
+    error = refused(UnreachableError, GatewayConfig(host=host, port=1, connect_timeout_seconds=0.3), mode="replay")
+    assert error.message == f"nothing listens on {host}:1 (connection refused)"
+    assert "bin/replay-gateway --simulated 7" in error.hint
 
 
 def test_row_12_a_gateway_that_comes_up_in_time_is_waited_for() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import re
 from collections.abc import AsyncIterator, Callable
@@ -228,7 +229,7 @@ async def connect(
     farm, then goes on. on_event is called for each change of state, within the reading of a frame: it must neither block
     nor raise (a queue's put_nowait does neither).
     """
-    connection = await _open(config, clock, on_event)
+    connection = await _open(config, mode, clock, on_event)
     try:
         _check_account(connection, config, mode)
         connection.event("connected", None, f"version {connection.server_version}, account {connection.account}")
@@ -239,7 +240,7 @@ async def connect(
 
 
 async def _open(
-    config: GatewayConfig, clock: Clock, on_event: Callable[[ConnectionEvent], None] | None
+    config: GatewayConfig, mode: str, clock: Clock, on_event: Callable[[ConnectionEvent], None] | None
 ) -> Connection:
     """Tries each client id of our range once, the lowest first, and an absent Gateway again and again, until the
     deadline for the whole."""
@@ -258,9 +259,10 @@ async def _open(
         except TimeoutError:
             problem = "" if connection.wire.conn.numBytesSent else "no route, or a firewall that drops"
             await connection.close()
-            raise _no_handshake(where, config) if not problem else _nothing_listens(where, problem) from None
+            raise _no_handshake(where, config) if not problem else _nothing_listens(where, problem, mode) from None
         except OSError as failure:
-            problem = failure.strerror or str(failure)
+            _log.debug("%s: %s", where, failure)
+            problem = _reason(failure)
             await connection.close()
         except asyncio.CancelledError:
             await connection.close()
@@ -277,7 +279,7 @@ async def _open(
         elif connection.wire.conn.numBytesSent or connection.lost:
             raise _no_handshake(where, config, connection.lost)
         elif clock.now() + timedelta(seconds=wait) >= deadline:
-            raise _nothing_listens(where, problem)
+            raise _nothing_listens(where, problem, mode)
         else:
             await clock.sleep(random.uniform(wait / 2, wait))
             wait = min(wait * 2, _RETRY_MAX_SECONDS)
@@ -311,11 +313,18 @@ def _no_handshake(where: str, config: GatewayConfig, reason: str = "") -> Unreac
     )
 
 
-def _nothing_listens(where: str, problem: str) -> UnreachableError:
-    return UnreachableError(
-        f"nothing listens on {where} ({problem})",
-        hint="start the Gateway and log in, or correct gateway.port: Gateway 4001 live, 4002 paper; TWS 7496, 7497",
-    )
+def _nothing_listens(where: str, problem: str, mode: str) -> UnreachableError:
+    hint = "start the Gateway and log in, or correct gateway.port: Gateway 4001 live, 4002 paper; TWS 7496, 7497"
+    if mode == "replay":
+        hint = "start it: bin/replay-gateway --simulated 7 (with --port, where gateway.port is not 14002)"
+    return UnreachableError(f"nothing listens on {where} ({problem})", hint=hint)
+
+
+def _reason(failure: OSError) -> str:
+    """The system's words. asyncio writes `Connect call failed ('127.0.0.1', 4002)` in their place, and one line an address
+    without a number where a name has several."""
+    number = failure.errno or next((int(each) for each in re.findall(r"\[Errno (\d+)\]", str(failure))), 0)
+    return os.strerror(number).lower() if number > 0 else failure.strerror or str(failure)
 
 
 def _span(numbers: list[int]) -> str:
