@@ -53,7 +53,10 @@ def test_a_symbol_is_added_changed_and_removed_while_everything_runs(watched: Ca
     assert watchlist.load(collector)[NAME][14] == Watched("TLS", 2, False, True, False, "Tier 2: growth and resources")
     first = {each.symbol: each.priority for each in symbols.load_instruments(collector, NOW)}
     assert first["QAN"] == 2
-    assert "nothing changes" in watched("watchlist", "add", "--symbol", "QAN", "--name", NAME).summary
+    for words in (["add", "--symbol", "QAN"], ["set", "--symbol", "QAN", "--priority", "2"]):
+        assert watched("watchlist", *words, "--name", NAME).summary == f"nothing changes: QAN stands on {NAME} so already"
+    both = watched("watchlist", "add", "--symbol", "QAN", "--symbol", "CBA", "--name", NAME)
+    assert both.summary == f"nothing changes: QAN, CBA stand on {NAME} so already"
     watched("watchlist", "set", "--symbol", "QAN", "--name", NAME, "--1min", "--depth", "--notes", "on trial", "--daily-years", "5")
     assert Watched("QAN", 2, True, False, True, "on trial", 5) in watchlist.load(collector)[NAME]
     watched("watchlist", "set", "--symbol", "QAN", "--name", NAME, "--no-depth")

@@ -97,7 +97,7 @@ def _add(context: Context) -> Result:
     lines = [f"{each.symbol} is new in the universe: bin/symbols qualify --symbol {each.symbol}" for each in added]
     lines += [f"{each}: {why}" for each in wanted if (why := lint.reason(known[each], now.date()))]
     verb = "would be put on" if args.dry_run else "put on"
-    text = f"{changed} {verb} {name}" if changed else f"nothing changes: {', '.join(wanted)} stand on {name} so already"
+    text = f"{changed} {verb} {name}" if changed else _nothing(wanted, name)
     return tell("\n".join([text, *lines]))
 
 
@@ -111,7 +111,7 @@ def _set(context: Context) -> Result:
         raise UsageError("; ".join(missing), hint=f"bin/watchlist list --name {name}")
     rows = [_changed(before[each], context) for each in wanted]
     if rows == [before[each] for each in wanted]:
-        return tell(f"nothing changes: {', '.join(wanted)} stand on {name} so already")
+        return tell(_nothing(wanted, name))
     with connection.transaction(force_rollback=context.args.dry_run):
         changed = watchlist.put(connection, name, rows, context.clock.now())
     return tell(f"{changed} {'would be changed' if context.args.dry_run else 'changed'} on {name}")
@@ -140,10 +140,18 @@ def _import(context: Context) -> Result:
         done, others = import_list(context.connection, name, rows, context.clock.now(), dry_run=context.args.dry_run)
         changed += done
         verb = "would change" if context.args.dry_run else "changed"
-        lines.append(f"{name}: {done} of {len(rows)} rows {verb}" if done else f"{name}: nothing changes, {len(rows)} rows stand so already")
+        lines.append(f"{name}: {done} of {len(rows)} {'row' if len(rows) == 1 else 'rows'} {verb}" if done else f"{name}: nothing changes, {_count(rows)} so already")
         if others:
             lines.append(f"{name}: not in the file, and left on the list: {', '.join(others)}")
     return tell("\n".join(lines))
+
+
+def _nothing(wanted: Sequence[str], name: str) -> str:
+    return f"nothing changes: {', '.join(wanted)} {'stands' if len(wanted) == 1 else 'stand'} on {name} so already"
+
+
+def _count(rows: Sequence[Watched]) -> str:
+    return "1 row stands" if len(rows) == 1 else f"{len(rows)} rows stand"
 
 
 def _lint(context: Context) -> Result:
