@@ -82,6 +82,16 @@ def test_row_78_what_is_no_TOML_of_ours_is_one_refusal_and_never_a_traceback(tmp
     assert "scizor.toml" in refused(tmp_path, text)
 
 
+@pytest.mark.parametrize("text", ["mode = replay\n", "[paths]\nstate=/srv/scizor # here\n"])
+def test_row_78_a_text_without_quotes_is_told_to_be_quoted(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        load(write(tmp_path, text))
+    assert refusal.value.hint == 'put text in quotes, as in mode = "paper"'
+    with pytest.raises(ConfigurationError) as refusal:
+        load(write(tmp_path, "[database\n"))
+    assert refusal.value.hint == ""
+
+
 def test_row_78_bytes_that_are_no_text_and_numbers_beyond_measure_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "scizor.toml"
     path.write_bytes(b"mode = \"\xff\xfe\"\n")
@@ -105,6 +115,8 @@ def test_a_text_with_control_characters_is_refused(tmp_path: Path) -> None:
         ('[clock]\norigin = "2025-01-15T06:00:00Z"\nstarted = "2025-01-15T06:00:00Z"\n', 'belongs to mode = "replay" only'),
         ('mode = "live"\n[clock]\nspeed = 60\n', 'belongs to mode = "replay" only'),
         ('mode = "replay"\n[clock]\nspeed = 60\n', "clock.speed needs clock.origin"),
+        ('[mail]\nhost = "localhost"\n', "mail.host is set and mail.to is empty"),
+        ('[mail]\nhost = "localhost"\nto = " , "\n', "mail.host is set and mail.to is empty"),
         ("mode = 3\n", "must be text"),
         ("database = 3\n", "database is a section"),
         ("[gateway]\nclient_id_first = 0\n", "must lie in 1"),

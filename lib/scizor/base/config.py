@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import stat
 import tomllib
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
@@ -85,13 +86,13 @@ class CollectConfig:
 
 @dataclass(frozen=True, slots=True)
 class MailConfig:
-    """Failure mail over SMTP. Without a host nothing is mailed, and bin/check says so."""
+    """Failure mail over SMTP. Without a host nothing is mailed."""
 
     host: str = option("", "SMTP relay; empty: no mail")
     port: int = option(25, "its port", low=1, high=65535)
     security: str = option("none", "none on loopback, starttls or tls elsewhere", choices=("none", "starttls", "tls"))
     sender: str = option("scizor@localhost", "From:")
-    to: str = option("", "To:; several separated by commas")
+    to: str = option("", "To:; several separated by commas; needed where host is set")
     user: str = option("", "login at the relay; empty: none")
     password_file: str = option("", "a file of mode 0400 with its password")
     timeout_seconds: float = option(10.0, "for the whole delivery", low=0.1, high=120)
@@ -156,7 +157,8 @@ def load(file: Path) -> Config:
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as problem:  # TOMLDecodeError; a number of 5,000 digits; a table of 1,000 levels
-        raise ConfigurationError(f"{file} is not TOML: {problem}") from None
+        hint = 'put text in quotes, as in mode = "paper"' if _is_bare_text(text, str(problem)) else ""
+        raise ConfigurationError(f"{file} is not TOML: {problem}", hint=hint) from None
     problems: list[str] = []
     config = _section(Config, table, "", text.splitlines(), problems)
     if config is not None:
@@ -215,6 +217,8 @@ def _contradictions(config: Config) -> list[str]:
         found.append("gateway.client_id_first is above gateway.client_id_last")
     if config.pacing.daemon_share >= config.pacing.requests_max:
         found.append("pacing.daemon_share leaves nothing for the jobs")
+    if config.mail.host and not config.mail.to.strip(" ,"):
+        found.append("mail.host is set and mail.to is empty: nobody would be mailed")
     if bool(clock.origin) != bool(clock.started):
         found.append("clock.origin and clock.started go together")
     for name in ("origin", "started"):
@@ -301,6 +305,15 @@ def _is_instant(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
+
+
+def _is_bare_text(text: str, problem: str) -> bool:
+    """Whether the line that the parser names has a word where a value must stand, like `mode = paper`."""
+    at = re.search(r"at line (\d+)", problem)
+    lines = text.splitlines()
+    if at is None or int(at[1]) > len(lines):
+        return False
+    return re.match(r"\s*[A-Za-z_]+\s*=\s*(?!(?:true|false|nan|inf)\b)[A-Za-z/~.]", lines[int(at[1]) - 1]) is not None
 
 
 def _line(lines: list[str], prefix: str, name: str) -> int | str:
