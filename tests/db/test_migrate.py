@@ -217,3 +217,26 @@ def test_the_oldest_server_takes_the_schema_and_a_window(tmp_path: Path) -> None
         process.send_signal(signal.SIGINT)
         process.wait(30)
         shutil.rmtree(tmp, ignore_errors=True)
+
+
+def test_what_a_dba_is_given_runs_in_psql_and_says_how_passwords_come_to_the_jobs(server: Embedded, superuser_of: OpenAs) -> None:
+    config = replace(DatabaseConfig(), host=str(server.socket_directory), port=PORT, name=f"given_{uuid.uuid4().hex[:8]}")
+    script = migrate.print_setup(config)
+    comments = script[script.rindex("\\gexec") :].splitlines()[1:]
+    assert all(line.startswith("--") for line in comments)
+    told = "\n".join(comments)
+    for words in (
+        "\\password scizor_owner", "\\password scizor_collector", "scram-sha-256", "umask 377; printf '%s\\n' PASSWORD > FILE",
+        "owner_password_file (scizor_owner), password_file (scizor_collector)", f"host  {config.name}  ",
+    ):  # fmt: skip
+        assert words in told
+    command = [str(server.binaries / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", config.host, "-p", str(PORT), "-U", SUPERUSER, "-d", "postgres"]
+    try:
+        for _ in range(2):  # a second time it changes nothing
+            done = subprocess.run(command, input=script, capture_output=True, text=True, check=False, env={"LC_ALL": "C.UTF-8"})
+            assert (done.returncode, done.stderr) == (0, "")
+        with owner(config) as connection:
+            assert migrate.version(connection) == 0
+    finally:
+        with superuser_of("postgres") as superuser:
+            superuser.execute(f'DROP DATABASE IF EXISTS "{config.name}" WITH (FORCE)'.encode())

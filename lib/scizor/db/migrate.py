@@ -130,14 +130,28 @@ def print_setup(database: DatabaseConfig, connection: Connection | None = None) 
     create = _create_database(database).as_string(connection)
     logins = sorted({database.owner, database.user, READER, BACKUP})
     return "\n".join([
-        "-- Run once with psql as a superuser, against the server's database postgres; then: bin/migrate",
+        "-- Run once with psql as a superuser, against the server's database postgres.",
         *statements,
         f"SELECT {sql.Literal(create).as_string(connection)} WHERE NOT EXISTS",
         f"    (SELECT FROM pg_database WHERE datname = {sql.Literal(database.name).as_string(connection)}) \\gexec",
-        "-- a password for each login that does not come over a local socket:",
-        *(f"-- \\password {login}" for login in logins),
+        "--",
+        "-- Then, where the jobs reach the server over TCP, or a socket without peer authentication:",
+        "-- 1. Set a password for each login, in psql (it asks twice and shows nothing):",
+        *(f"--      \\password {login}" for login in logins),
+        "-- 2. Let them in: in pg_hba.conf, above the lines that refuse them, then SELECT pg_reload_conf():",
+        f"--      host  {_quoted(database.name)}  {','.join(map(_quoted, logins))}  ADDRESS/32  scram-sha-256",
+        "--    ADDRESS is where the jobs run; for a socket write local in place of host, and no address.",
+        f"-- 3. On the jobs' machine, as their user, put the passwords of {database.owner} and {database.user} into two files of mode 0400:",
+        "--      (umask 377; printf '%s\\n' PASSWORD > FILE)",
+        f"--    and name the files under [database]: owner_password_file ({database.owner}), password_file ({database.user}).",
+        "-- 4. bin/migrate",
         "",
     ])  # fmt: skip
+
+
+def _quoted(name: str) -> str:
+    """A name as pg_hba.conf takes it."""
+    return name if name.replace("_", "a").isalnum() else f'"{name}"'
 
 
 def _create_database(database: DatabaseConfig) -> sql.Composed:
