@@ -97,7 +97,7 @@ def test_I32_no_secret_and_no_account_is_said_logged_mailed_or_stored(
         assert there.run("collect-daily", "--date", "2025-01-14", "--debug") is Exit.REFUSED
         there.forget()
         write(replace(whole, database=replace(whole.database, name="nobody_made_it")), there.file)
-        assert there.run("collect-daily", "--date", "2025-01-14") is Exit.REFUSED
+        assert there.run("collect-daily", "--date", "2025-01-14") is Exit.CONFIGURATION
         write(replace(whole, mail=replace(whole.mail, password_file=str(tmp_path / "none.secret"))), there.file)
         there.inject("200")
         there.run("collect-daily", "--date", "2025-01-13")
