@@ -142,24 +142,20 @@ def stage(
     bars of the series.
     """
     is_daily = series.timeframe is Timeframe.DAY1
-    connection.execute(query("make_staged"))
     if held is None:
-        with connection.cursor() as cursor, cursor.copy(query("copy_staged")) as copy:
-            copy.write(text)
-            answer = read(text, is_daily=is_daily)  # while the server reads
+        answer = _copy(connection, text, is_daily=is_daily)
         is_first, known = True, frozenset[str]()
     else:
         answer = read(text, is_daily=is_daily)
         is_first = held.last < min(answer.dates) or held.first > max(answer.dates)
         known = frozenset() if is_first or answer.has_double else _stored_lines(connection, series, answer)
-    doubts = answer.doubts(held if is_daily else None)
-    doubts = {each for each in doubts if answer.line(each) not in known}
+    doubts = {each for each in answer.doubts(held if is_daily else None) if answer.line(each) not in known}
     staged = len(answer.lines)
     if held is not None:
         left = answer.without(known, answer.beside(doubts)) if known else text
         staged = left.count("\n")
-        with connection.cursor() as cursor, cursor.copy(query("copy_staged")) as copy:
-            copy.write(left)
+        if staged:
+            _copy(connection, left, is_daily=is_daily)
     if staged:
         values = _asked(series, answer.dates, sessions, asked_at)
         row = connection.execute(query(f"screen_{_kind(series)}", screen=SCREEN), values).fetchone()
@@ -168,6 +164,14 @@ def stage(
         len(answer.lines), len(answer.lines) - staged, answer.starts[0], answer.starts[-1], answer.dates, is_first,
         None if answer.has_double else frozenset(doubts), frozenset(answer.beside(doubts)),
     )  # fmt: skip
+
+
+def _copy(connection: Connection, text: str, *, is_daily: bool) -> Answer:
+    """Puts text into `staged`, and reads it while the server does."""
+    connection.execute(query("make_staged"))
+    with connection.cursor() as cursor, cursor.copy(query("copy_staged")) as copy:
+        copy.write(text)
+        return read(text, is_daily=is_daily)
 
 
 def _stored_lines(connection: Connection, series: Series, answer: Answer) -> frozenset[str]:
