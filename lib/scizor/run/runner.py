@@ -102,7 +102,7 @@ def database(context: Context, *, login: str = "collector", schema: bool = True)
     from scizor.db.retry import Link, explained
     from scizor.run.servers import database_server
 
-    with database_server(context.config) as server, explained():
+    with database_server(context.config) as server, explained(server):
         context.server = server
         open_one = partial(
             connect, server, application=context.name, owner=login == "owner", clock=context.clock, patience_seconds=PATIENCE_SECONDS
@@ -140,7 +140,7 @@ def _recorded(job: Callable[[Context], Result], context: Context) -> Result:
 
     def beat() -> None:
         # A connection of its own: the job's may be in the middle of a transaction.
-        with explained(), connect(server, application=context.name) as connection:
+        with explained(server), connect(server, application=context.name) as connection:
             runs.heartbeat(connection, row, context.clock.now())
 
     failure: ScizorError | None = None
