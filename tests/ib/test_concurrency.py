@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from scizor.ib.concurrency import PROBES_WHILE_SILENT, REFUSED_HOLD_SECONDS, Concurrency, Failure
+from scizor.ib.concurrency import Concurrency
+from scizor.ib.probing import PROBES_WHILE_SILENT, REFUSED_HOLD_SECONDS, Failure
 from tests.conftest import EPOCH
 
 

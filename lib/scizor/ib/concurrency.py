@@ -20,67 +20,37 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from statistics import fmean
 
-PROBES_WHILE_SILENT = 2
-LATE = 1.5  # times the usual latency, or LATE_SPREADS mean deviations above it: news of too much
-LATE_SPREADS = 6.0
-LATE_MOST = 4.0  # times the usual latency, however noisy
-OVERDUE = 2.0  # times what is late: an open request of that age needs no answer to be news
-SMOOTHING = 0.1  # of the usual latency and its deviation
-GAP = 0.5  # between two starts, in parts of an even spread: denser than that, so that nothing is lost
-GROWN = 1.4  # times the floor: beyond that, more would only wait
-FLOOR_DRIFT = 0.05  # a round, towards what is usual now: a lucky round must not stop growth for good
-HOLD = 4.0  # a failed probe is repeated after that many times what it took, then twice as many…
-HOLD_MOST = 128.0
-REFUSED_HOLD_SECONDS = 60.0
-DIP_NEEDED = 0.85  # of the answers a second, at half the limit: then the half is better
-ROUND_LEAST = 4  # answers that say something about a limit
-IMPROVED = 0.6  # of the latency before backing off: above that, it was not our doing
-GAIN_NEEDED = 0.25  # of what a larger limit promises
-LOSS = 0.05  # of the answers a second that a step may seem to cost
-PACE = 1.25  # times the usual latency may pass until as many answers as the limit have come
-PACE_NEEDED = 0.5  # of the usual answers a second, while a probe is at its top
-EXPOSURE = 0.4  # of the usual latency that a probe stays at its top: in a flow of bursts a touch would prove nothing
-EXPOSURE_ANSWERS = 3  # and as long as it usually takes for so many
-RELEASE = 0.8  # of an even spread lie between two extras that answers release: a burst of answers is one piece of news
-RISE_MOST = 3.0  # usual latencies that a probe takes to reach its top; then what it reached is its top
-RIPE = 0.75  # of the usual latency is the age of the oldest when an extra joins: a step too far is then short
-
-
-class Failure(StrEnum):
-    """How a request failed, as far as concurrency goes."""
-
-    REFUSED = "refused"  # a pacing violation, or too many open
-    UNANSWERED = "unanswered"  # its deadline passed
-    OTHER = "other"  # an answer that says nothing about load
-
-
-@dataclass(slots=True)
-class _Open:
-    at: datetime
-    is_full: bool  # the limit was used up: its latency says something about that limit
-
-
-@dataclass(slots=True)
-class _Probe:
-    """A rise beyond the limit, by one with each answer on time, up to `size`; there for EXPOSURE; then back to the limit.
-
-    released: how many more may be open now. top_at: when it first reached its top; latencies: of answers since. has_peaked: it has
-    been there long enough. most_open: the highest count, which is what it proves or refutes. open: what was started beyond
-    the limit and has not come back.
-    """
-
-    size: int
-    began_at: datetime
-    released_at: datetime
-    released: int = 1
-    top_at: datetime | None = None
-    has_peaked: bool = False
-    most_open: int = 0
-    latencies: list[float] = field(default_factory=list)
-    open: set[object] = field(default_factory=set)
+from scizor.ib.probing import (
+    DIP_NEEDED,
+    EXPOSURE,
+    EXPOSURE_ANSWERS,
+    FLOOR_DRIFT,
+    GAIN_NEEDED,
+    GAP,
+    GROWN,
+    HOLD,
+    HOLD_MOST,
+    IMPROVED,
+    LATE,
+    LATE_MOST,
+    LATE_SPREADS,
+    LOSS,
+    OVERDUE,
+    PACE,
+    PACE_NEEDED,
+    PROBES_WHILE_SILENT,
+    REFUSED_HOLD_SECONDS,
+    RELEASE,
+    RIPE,
+    RISE_MOST,
+    ROUND_LEAST,
+    SMOOTHING,
+    Failure,
+    Open,
+    Probe,
+)
 
 
 @dataclass(slots=True)
@@ -96,11 +66,11 @@ class Concurrency:
     usual: float | None = None  # seconds that an answer takes while all is well
     spread: float = 0.0  # its mean deviation
     floor: float = 1e9  # seconds: the lowest mean of a round since the service last changed
-    open: dict[object, _Open] = field(default_factory=dict)
+    open: dict[object, Open] = field(default_factory=dict)
     answered_at: datetime | None = None
     _started_at: datetime | None = None
     _changed_at: datetime | None = None
-    _probe: _Probe | None = None
+    _probe: Probe | None = None
     _ceiling: int | None = None  # the lowest count that was found too high
     _stride: int | None = (
         None  # the size of a probe where no ceiling is known; None while none ever was: half the limit
@@ -151,7 +121,7 @@ class Concurrency:
                 self._probe.top_at = self._probe.top_at or now
         if len(self.open) + 1 < 0.75 * self.limit:
             self._instants.clear()
-        self.open[request] = _Open(now, is_full=len(self.open) + 1 >= self.limit)
+        self.open[request] = Open(now, is_full=len(self.open) + 1 >= self.limit)
         # as if on time when only a little late: a coarse timer must not thin out the flow
         nominal = self._started_at + self._gap() if self._started_at else now
         self._started_at = min(now, max(nominal, now - 2 * self._gap()))
@@ -254,7 +224,7 @@ class Concurrency:
             size = (self._ceiling - self.limit) // 2
         size = min(max(1, size), max(1, self.limit // 2), self.most - self.limit)
         if size > 0 and (self.usual is None or self.usual <= GROWN * self.floor):
-            self._probe = _Probe(size, now, now)
+            self._probe = Probe(size, now, now)
 
     def _judge_probe(self, request: object, latency: float, is_late: bool, now: datetime) -> None:
         """An answer while a probe is out: late ones end it, on-time ones release the next extra or prove one."""
@@ -384,7 +354,7 @@ class Concurrency:
             self._reduce(now)
             self._backing = ([], before)
 
-    def _judge_backing(self, one: _Open, latency: float, now: datetime) -> None:
+    def _judge_backing(self, one: Open, latency: float, now: datetime) -> None:
         """Was it we? Compares answers to what was asked before we backed off with those after."""
         assert self._backing is not None and self._changed_at is not None
         before, limit = self._backing

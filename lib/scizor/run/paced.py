@@ -22,8 +22,9 @@ from datetime import datetime, timedelta
 from scizor.base.clock import Clock
 from scizor.base.protocols import Grant, Ledger, PacingClass, PacingRequest, PacingRule
 from scizor.ib import history, pacing
-from scizor.ib.concurrency import Concurrency, Failure
+from scizor.ib.concurrency import Concurrency
 from scizor.ib.pacing import Cause, Limits
+from scizor.ib.probing import Failure
 from scizor.market.types import Outcome, OutcomeKind, Window
 from scizor.run.stop import Stop
 
