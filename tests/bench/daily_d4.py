@@ -18,7 +18,7 @@ from tests.bench.recount import reported
 
 COLLAPSES = (4, 8, 16, 32)
 SERVICE_SECONDS = 2.0
-ROUNDS, FIXED_ROUNDS = 80, 20  # requests for each that may be open
+ROUNDS, FIXED_ROUNDS = 100, 20  # requests for each that may be open
 ANSWERS_PER_WALL_SECOND = 40.0  # what two busy cores can do; sets the clock's speed
 SPEED_MAX = 10.0  # at more, the machine's own delays would be a large part of what is served
 
