@@ -369,7 +369,6 @@ def test_row_32_a_price_off_the_tick_is_stored_with_its_flag(collector: Connecti
     assert rows("SELECT count(*) FROM quarantine") == [(0,)]
 
 
-@pytest.mark.xfail(strict=True, reason="market.validate.is_another_contract is not asked by db.windows.store yet")
 def test_row_38_an_answer_with_the_bars_of_another_contract_is_refused_as_a_whole(collector: Connection, market: Market, rows: Rows) -> None:
     chance = random.Random(38)
     store(collector, None, None, market.window(20), ok(market.bars(20)), NOW, sessions=market.sessions)

@@ -25,7 +25,7 @@ from scizor.db.sql import array, query
 from scizor.market import validate
 from scizor.market.bars import COLUMNS
 from scizor.market.ladder import ladder
-from scizor.market.types import Origin, Session, Span, Timeframe
+from scizor.market.types import Bar, Origin, Session, Span, Timeframe
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
@@ -39,6 +39,7 @@ SCREEN = """low > 0 AND low <= open AND low <= close AND open <= high AND close 
     AND greatest(scale(open), scale(high), scale(low), scale(close), scale(volume)) <= 8 AND volume >= 0 AND volume < 1e15
     AND (wap IS NULL OR (wap >= low AND wap <= high AND scale(wap) <= 8))
     AND (trades IS NULL OR (trades >= 0 AND trades < 2147483648))"""
+FOREIGN = "another_contract"  # critical: the whole answer is refused
 UNFINISHED = "unfinished"  # counted and forgotten: it is not wrong, only early, and comes again
 
 __all__ = ["COLUMNS", "Merged", "Refused", "Series", "Staged", "lock_symbol", "make_official", "merge", "origin_id", "refuse", "stage"]
@@ -212,15 +213,39 @@ def refuse(
     if not found:
         return Refused(duplicates)
     connection.execute(query("drop_refused"), {"starts": [start for start, *_ in found]})
+    return _quarantine(connection, values, found, duplicates)
+
+
+def is_foreign(connection: Connection, series: Series, staged: Staged, answer: Sequence[Bar], calendar: str) -> bool:
+    """Whether these are another contract's bars: most of what the table has of the same days is otherwise."""
+    if series.timeframe is not Timeframe.DAY1 or staged.is_first or staged.received <= 2 * staged.same:
+        return False
+    values = {**series.key, "first": staged.first, "last": staged.last}
+    closes = connection.execute(query("stored_closes"), values).fetchall()
+    stored = {day: Bar(day, float(close), float(close), float(close), float(close)) for day, close in closes}
+    return validate.is_another_contract(answer, stored, calendar)
+
+
+def refuse_all(connection: Connection, series: Series, request: int, now: datetime) -> Refused:
+    """Moves the whole answer to quarantine: none of it is believed."""
+    values = {**series.key, "request_id": request, "now": now}
+    found = connection.execute(query("refuse_all"), {"rule": FOREIGN}).fetchall()
+    return _quarantine(connection, values, found, duplicates=0)
+
+
+def _quarantine(
+    connection: Connection, values: dict[str, Any], found: Sequence[tuple[Any, ...]], duplicates: int
+) -> Refused:
+    """found: start, claimed session date, rule and text of each refused row."""
     rules = Counter(rule for _, _, rule, _ in found)
     unfinished = rules.pop(UNFINISHED, 0)
     bad = [each for each in found if each[2] != UNFINISHED]
-    quarantine: dict[date, int] = {}
+    ids: dict[date, int] = {}
     if bad:
         values |= dict(zip(("starts", "dates", "rules", "raws"), map(list, zip(*bad, strict=True)), strict=True))
         connection.execute(query("quarantine"), values)
-        quarantine = dict(connection.execute(query("quarantine_ids"), values).fetchall())
-    return Refused(duplicates, len(bad), unfinished, rules, quarantine, frozenset(day for _, day, _, _ in found))
+        ids = dict(connection.execute(query("quarantine_ids"), values).fetchall())
+    return Refused(duplicates, len(bad), unfinished, rules, ids, frozenset(day for _, day, _, _ in found))
 
 
 def _kind(series: Series) -> str:

@@ -32,7 +32,8 @@ class Stored:
     """What became of a window. received = stored + revised + unchanged + quarantined + duplicates + unfinished.
 
     request: its row in collection_logs. kind: as it was stored (empty-confirmed after the second emptiness). rules: rows
-    in quarantine by the rule's name. coverage: what is known of the series now.
+    in quarantine by the rule's name (another_contract: the whole answer, and a person must hear of it at once). coverage:
+    what is known of the series now.
     """
 
     request: int
@@ -85,7 +86,10 @@ def store_text(
         if outcome.is_ok:
             asked_at = outcome.asked_at or now
             staged = bars.stage(connection, series, text, sessions, asked_at, known.held)
-            refused = bars.refuse(connection, series, staged, sessions, asked_at, number, now)
+            if bars.is_foreign(connection, series, staged, outcome.bars, window.instrument.calendar):
+                refused = bars.refuse_all(connection, series, number, now)
+            else:
+                refused = bars.refuse(connection, series, staged, sessions, asked_at, number, now)
         # From here on little has to be waited for: the server merges while we think about coverage.
         with connection.pipeline():
             merged, present = _merge(connection, series, window, staged, refused, sessions, known, number, now)
