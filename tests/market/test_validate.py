@@ -244,17 +244,22 @@ def test_I11_the_database_and_python_agree_on_half_a_million_random_bars(databas
 
 
 def test_what_passes_the_rules_is_accepted_by_the_table_and_the_planted_rest_is_not(database: psycopg.Connection) -> None:
-    """The rules stand before the domains: no good row may be thrown back, and the domains would catch what a rule forgot."""
+    """The rules stand before the table's checks: no good row may be thrown back, and the checks would catch what a rule forgot."""
     bars = random_bars(random.Random(99), 2000)
     verdicts = names(bars, date(2040, 1, 1), ASKED + timedelta(days=9999))
-    database.execute("CREATE TEMP TABLE plain (open price NOT NULL, high price NOT NULL, low price NOT NULL, close price NOT NULL, volume quantity, wap price)")
-    checks = "low <= open AND low <= close AND high >= open AND high >= close"
-    database.execute(f"ALTER TABLE plain ADD CHECK ({checks})")
+    database.execute("CREATE TEMP TABLE plain (LIKE bars)")
+    database.execute("ALTER TABLE plain DROP COLUMN trades, ADD COLUMN trades integer")
+    for column in ("symbol_id", "timeframe", "origin", '"timestamp"', "session_date", "request_id", "known_from", "flags", "revision"):
+        database.execute(f"ALTER TABLE plain ALTER COLUMN {column} DROP NOT NULL")
+    for (definition,) in database.execute(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'bars'::regclass AND conname IN ('bars_ohlc', 'bars_values')"
+    ).fetchall():
+        database.execute(f"ALTER TABLE plain ADD {definition}")
     refused = 0
     for bar, verdict in zip(bars, verdicts, strict=True):
         text = [None if each is None else "NaN" if each != each else str(each) for each in bar[1:7]]
         try:
-            database.execute("INSERT INTO plain VALUES (%s, %s, %s, %s, %s, %s)", text)
+            database.execute("INSERT INTO plain (open, high, low, close, volume, wap) VALUES (%s, %s, %s, %s, %s, %s)", text)
         except psycopg.errors.IntegrityError:
             assert verdict is not None
             refused += 1
