@@ -22,7 +22,7 @@ from scizor.db import symbols
 from scizor.db.connect import connect
 from scizor.db.embedded import PORT, SUPERUSER, Embedded
 from scizor.db.windows import store
-from scizor.market.types import Bar, OutcomeKind, Timeframe
+from scizor.market.types import Bar, Origin, OutcomeKind, Timeframe
 from tests.db.conftest import NOW, Connection, Market, failed, listed, ok
 from tests.market.test_validate import random_bars
 from tests.rows.recount import disagreements
@@ -75,13 +75,14 @@ def stored_exactly(collector: Connection, market: Market, seeds: range) -> int:
     seen = 0
     for seed in seeds:
         symbol = ("CBA", "BHP")[seed % 2]
+        origin = Origin(source=f"seed-{seed}")  # each a series of its own: other bars of the same days would be another contract's
         bars = extreme_bars(random.Random(seed), market.dates())
         at = NOW + timedelta(days=seed)
-        done = store(collector, None, None, market.window(symbol=symbol), ok(bars, at), at, sessions=market.sessions)
+        done = store(collector, None, None, market.window(symbol=symbol, origin=origin), ok(bars, at), at, sessions=market.sessions)
         assert (done.received, done.quarantined) == (len(bars), 0), f"seed {seed}: {done.rules}"
         found = collector.execute(
-            "SELECT session_date, open, high, low, close, volume, wap, trades::numeric FROM bars b JOIN symbols s ON s.id = b.symbol_id "
-            "WHERE s.symbol = %s ORDER BY 1", [symbol],
+            "SELECT session_date, open, high, low, close, volume, wap, trades::numeric FROM bars b JOIN origins o ON o.id = b.origin "
+            "WHERE o.source = %s ORDER BY 1", [origin.source],
         ).fetchall()  # fmt: skip
         assert [(day, tuple(values)) for day, *values in found] == [(bar.start, exactly(bar)) for bar in bars], f"seed {seed}"
         seen += len(found)
