@@ -43,7 +43,10 @@ def figures(report: Callable[[str], None], count: int = million.BARS) -> list[di
         start = time.perf_counter()
         stored = []
         for (window, _), rows in zip(load.windows, data, strict=True):
-            bars = tuple(Bar(b.date, b.open, b.high, b.low, b.close, b.volume, b.average, b.barCount) for b in rows)
+            bars = tuple(
+                Bar(b.date, b.open, b.high, b.low, b.close, b.volume, *((b.average, b.barCount) if b.barCount != -1 else ()))
+                for b in rows
+            )
             outcome = Outcome(OutcomeKind.OK, bars, asked_at=million.NOW, answered_at=million.NOW)
             sessions = load.sessions[window.instrument.calendar]
             stored.append(windows.store(connection, None, None, window, outcome, million.NOW, sessions=sessions))

@@ -113,6 +113,8 @@ def fresh_database() -> Iterator[Connection]:
                 assert row == ("on",), f"{setting} is not on"
         with connect(config, application="bench", owner=True) as owner:
             migrate.apply(owner, NOW)
+        with connect(config, application="bench", user=SUPERUSER) as superuser:
+            superuser.execute("CHECKPOINT")  # else one of an earlier load falls into this one
         with connect(config, application="bench") as connection:
             yield connection
         with connect(config, application="bench", user=SUPERUSER, name="postgres") as superuser:

@@ -307,9 +307,14 @@ def flags_sql(calendar: str) -> str:
     )
 
 
-def session_counts(connection: Connection, series: Series, calendar: str, first: date, last: date) -> dict[date, int]:
-    """How many shorter bars the table holds of each session between two dates, in continuous trading."""
-    values = {**series.key, "calendar": calendar, "first": first, "last": last}
+def session_counts(connection: Connection, series: Series, sessions: Sequence[Session]) -> dict[date, int]:
+    """How many shorter bars the table holds of each of these sessions, in continuous trading."""
+    if not sessions:
+        return {}
+    values = {
+        **series.key, "first": sessions[0].open, "last": sessions[-1].close, "dates": array(each.session_date for each in sessions),
+        "opens": array(each.open for each in sessions), "closes": array(each.close for each in sessions),
+    }  # fmt: skip
     return dict(connection.execute(query("session_counts"), values).fetchall())
 
 

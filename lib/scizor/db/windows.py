@@ -147,8 +147,10 @@ def _merge(
         values = {**series.key, "first": min(dates), "last": max(dates), "added": merged.stored, "now": now}
         connection.execute(query("store_metadata"), values)
     if not daily:
-        counts = bars.session_counts(connection, series, zone, window.first, window.last)
-        return merged, {each.session_date for each in sessions if counts.get(each.session_date, 0) >= _expected(each, series)}
+        low = bisect_left(sessions, window.first, key=_session_date)
+        asked = sessions[low : bisect_right(sessions, window.last, key=_session_date)]
+        counts = bars.session_counts(connection, series, asked)
+        return merged, {each.session_date for each in asked if counts.get(each.session_date, 0) >= _expected(each, series)}
     if known.bar_count > sum(_between(sessions, *span) for span in known.coverage.spans):
         # The table has bars that no window asked for: one more than was wanted came with some answer.
         dates |= bars.stored_dates(connection, series, window.first, window.last)
