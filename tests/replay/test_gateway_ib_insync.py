@@ -10,9 +10,13 @@ import pytest
 
 from tests.replay.conftest import Serving
 
-asyncio.set_event_loop(asyncio.new_event_loop())  # ib_insync looks for one while it is imported
+_loop = asyncio.new_event_loop()  # ib_insync looks for one while it is imported
+asyncio.set_event_loop(_loop)
 
 import ib_insync as ibi  # noqa: E402
+
+_loop.close()  # left open, it would be found by the garbage collector in the middle of somebody else's test
+asyncio.set_event_loop(None)
 
 BHP = ibi.Stock("BHP", "ASX", "AUD")
 
