@@ -256,12 +256,13 @@ class _Run:
                 first_at = at
                 self._read_before(grant, at)
 
+        outcome: Outcome | None = None
         try:
             outcome = await self.fetch(item.window, on_first_frame)
-        except BaseException:  # cancelled, or a failure that _sent hands to the caller
-            self.concurrency.withdrawn(grant.id)
-            self._settle(self.ledger.closed, grant, self.clock.now())
-            raise
+        finally:
+            if outcome is None:  # cancelled, or a failure that _sent hands to the caller
+                self.concurrency.withdrawn(grant.id)
+                self._settle(self.ledger.closed, grant, self.clock.now())
         now = self.clock.now()
         if first_at is None and outcome.kind is OutcomeKind.TIMEOUT:
             self.unread[grant.id], self.unread_at[grant.id] = grant, now
