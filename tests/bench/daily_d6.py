@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scizor.db import windows
-from scizor.market.types import Bar, Outcome, OutcomeKind
+from scizor.market.types import Bar, Outcome, OutcomeKind, Window
 from tests.bench import million
 
 
@@ -26,12 +26,10 @@ def figures(report: Callable[[str], None], count: int = million.BARS) -> list[di
         report(f"{load.count:,} bars in {len(load.windows)} windows")
         copy = million.copy_seconds(connection, load.plain)
         report(f"COPY of the nine columns: {copy:.2f} s, {load.count / copy:,.0f} bars a second")
-        start = time.perf_counter()
-        stored = [
-            windows.store_text(connection, None, None, window, outcome, text, million.NOW, load.sessions[window.instrument.calendar])
-            for (window, outcome), text in zip(load.windows, load.texts, strict=True)
-        ]
-        seconds = time.perf_counter() - start
+        with million.writers(connection) as few:
+            start = time.perf_counter()
+            stored = million.store(few, load, million.NOW)
+            seconds = time.perf_counter() - start
         results.append(("D6a", copy / seconds, 0.15, "from COPY text"))
         report(_sentence("from COPY text", stored, seconds, copy))
     with million.fresh_database() as connection:
@@ -40,17 +38,14 @@ def figures(report: Callable[[str], None], count: int = million.BARS) -> list[di
             [BarData(b.start, b.open, b.high, b.low, b.close, b.volume or 0.0, -1.0, -1) for b in outcome.bars]
             for _, outcome in load.windows
         ]
-        start = time.perf_counter()
-        stored = []
-        for (window, _), rows in zip(load.windows, data, strict=True):
-            bars = tuple(
-                Bar(b.date, b.open, b.high, b.low, b.close, b.volume, *((b.average, b.barCount) if b.barCount != -1 else ()))
-                for b in rows
-            )
-            outcome = Outcome(OutcomeKind.OK, bars, asked_at=million.NOW, answered_at=million.NOW)
-            sessions = load.sessions[window.instrument.calendar]
-            stored.append(windows.store(connection, None, None, window, outcome, million.NOW, sessions=sessions))
-        seconds = time.perf_counter() - start
+        with million.writers(connection) as few:
+            start = time.perf_counter()
+            done = [
+                few.submit(lambda writer, window=window, rows=rows: keep(writer, load, window, rows))  # type: ignore[misc]
+                for (window, _), rows in zip(load.windows, data, strict=True)
+            ]
+            stored = [each.result() for each in done]
+            seconds = time.perf_counter() - start
         copy = min(copy, million.copy_seconds(connection, load.plain, times=1))
         results.append(("D6b", copy / seconds, 0.12, "from BarData"))
         report(_sentence("from BarData", stored, seconds, copy))
@@ -61,6 +56,17 @@ def figures(report: Callable[[str], None], count: int = million.BARS) -> list[di
         }
         for name, value, bar, how in results
     ]  # fmt: skip
+
+
+def keep(connection: million.Connection, load: million.Load, window: Window, rows: list[Any]) -> windows.Stored:
+    """ib_insync's bars into ours, and into the table."""
+    bars = tuple([
+        Bar(b.date, b.open, b.high, b.low, b.close, b.volume) if b.barCount == -1
+        else Bar(b.date, b.open, b.high, b.low, b.close, b.volume, b.average, b.barCount)
+        for b in rows
+    ])  # fmt: skip
+    outcome = Outcome(OutcomeKind.OK, bars, asked_at=million.NOW, answered_at=million.NOW)
+    return windows.store(connection, None, None, window, outcome, million.NOW, sessions=load.sessions[window.instrument.calendar])
 
 
 def _sentence(how: str, stored: list[windows.Stored], seconds: float, copy: float) -> str:

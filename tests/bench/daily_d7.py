@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from scizor.db import windows
+from scizor.db.writers import Writers
 from tests.bench import million
 
 AGAIN = timedelta(days=1)
@@ -20,14 +21,14 @@ def figures(report: Callable[[str], None], count: int = million.BARS) -> list[di
     except FileNotFoundError as absent:
         report(str(absent))
         return []
-    with million.fresh_database() as connection, million.as_superuser(connection) as superuser:
+    with (
+        million.fresh_database() as connection, million.as_superuser(connection) as superuser,
+        million.writers(connection) as few,
+    ):
         load = million.prepare(connection, found)
 
-        def store(now: Any) -> list[windows.Stored]:
-            return [
-                windows.store_text(connection, None, None, window, outcome, text, now, load.sessions[window.instrument.calendar])
-                for (window, outcome), text in zip(load.windows, load.texts, strict=True)
-            ]
+        def store(now: datetime) -> list[windows.Stored]:
+            return million.store(few, load, now)
 
         def one(statement: str) -> Any:
             row = superuser.execute(statement.encode()).fetchone()
@@ -42,11 +43,11 @@ def figures(report: Callable[[str], None], count: int = million.BARS) -> list[di
         superuser.execute("VACUUM")
         superuser.execute("CHECKPOINT")
         before = (one(state), one(held))
-        log = _log_bytes(connection, superuser)
+        log = _log_bytes(few, superuser)
         start = time.perf_counter()
         second = store(million.NOW + AGAIN)
         seconds = time.perf_counter() - start
-        wal = (_log_bytes(connection, superuser) - log) / 1e6
+        wal = (_log_bytes(few, superuser) - log) / 1e6
         changed = sum(each.stored + each.revised for each in second) + ((one(state), one(held)) != before)
         report(f"again: {seconds:.2f} s, {seconds / copy:.2f} times COPY's {copy:.2f} s; {changed} rows changed; {wal:.2f} MB of log")
         superuser.execute(
@@ -66,15 +67,18 @@ def figures(report: Callable[[str], None], count: int = million.BARS) -> list[di
     ]  # fmt: skip
 
 
-def _log_bytes(connection: million.Connection, superuser: million.Connection) -> float:
-    """What this connection has written to the log: others on the same server do not count (before 18: all together)."""
-    if connection.info.server_version < 180000:
+def _log_bytes(few: Writers, superuser: million.Connection) -> float:
+    """What these writers have written to the log: others on the same server do not count (before 18: all together)."""
+    if superuser.info.server_version < 180000:
         row = superuser.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchone()
-    else:
-        connection.execute("SELECT pg_stat_force_next_flush()")
-        row = superuser.execute("SELECT wal_bytes FROM pg_stat_get_backend_wal(%s)", [connection.info.backend_pid]).fetchone()
-    assert row is not None
-    return float(row[0])
+        assert row is not None
+        return float(row[0])
+    total = 0.0
+    for link in few.links:
+        link.connection.execute("SELECT pg_stat_force_next_flush()")
+        row = superuser.execute("SELECT wal_bytes FROM pg_stat_get_backend_wal(%s)", [link.connection.info.backend_pid]).fetchone()
+        total += float(row[0]) if row and row[0] is not None else 0.0
+    return total
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gc
 import gzip
 import io
 import os
@@ -22,11 +23,14 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from scizor.base import service
+from scizor.base.clock import StoppedClock
 from scizor.base.config import DatabaseConfig
 from scizor.base.paths import ROOT, recordings_directory
 from scizor.db import calendar, migrate, symbols, windows
 from scizor.db.connect import connect
 from scizor.db.embedded import PORT, SUPERUSER, embedded
+from scizor.db.retry import Link
+from scizor.db.writers import Writers
 from scizor.market import calendar as exchange
 from scizor.market.bars import copy_text
 from scizor.market.types import Bar, Instrument, Outcome, OutcomeKind, Session, Timeframe, Window
@@ -95,7 +99,10 @@ def prepare(connection: Connection, found: list[Answer]) -> Load:
         window = _window(instruments[each.symbol], each)
         pairs.append((window, Outcome(OutcomeKind.OK, each.bars, asked_at=NOW, answered_at=NOW)))
         texts.append(windows.text_of(each.timeframe, each.bars, sessions[each.calendar]))
-    return Load(pairs, texts, sessions, _plain(pairs, texts))
+    load = Load(pairs, texts, sessions, _plain(pairs, texts))
+    gc.collect()
+    gc.freeze()  # a million bars in memory are the input: going through them again and again is nobody's work
+    return load
 
 
 @contextlib.contextmanager
@@ -119,6 +126,25 @@ def fresh_database() -> Iterator[Connection]:
             yield connection
         with connect(config, application="bench", user=SUPERUSER, name="postgres") as superuser:
             superuser.execute(drop)
+
+
+@contextlib.contextmanager
+def writers(connection: Connection) -> Iterator[Writers]:
+    """As many connections as a job stores over, to the same database."""
+    info, clock = connection.info, StoppedClock(NOW)
+    config = replace(DatabaseConfig(), host=info.host, port=info.port, name=info.dbname)
+    with Writers(lambda: Link(lambda: connect(config, application="bench"), clock)) as found:
+        yield found
+
+
+def store(few: Writers, load: Load, now: datetime) -> list[windows.Stored]:
+    """Each window as a job stores it, from its COPY text."""
+    done = [
+        few.submit(lambda writer, each=each, text=text: windows.store_text(  # type: ignore[misc]
+            writer, None, None, *each, text, now, load.sessions[each[0].instrument.calendar]))
+        for each, text in zip(load.windows, load.texts, strict=True)
+    ]  # fmt: skip
+    return [each.result() for each in done]
 
 
 def as_superuser(connection: Connection) -> Connection:

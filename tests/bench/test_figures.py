@@ -38,7 +38,6 @@ def test_D3_no_grant_breaks_a_rule_and_none_is_late() -> None:
     assert planted.total() > 0
 
 
-@pytest.mark.xfail(strict=False, reason="a known miss: the load reaches a third to a half of its bar, bound by statements a window")
 def test_D6_a_first_load_reaches_half_its_bar(recordings: Path) -> None:
     from tests.bench.daily_d6 import figures
 

@@ -11,8 +11,7 @@ import pytest
 
 from scizor.base.clock import StoppedClock
 from scizor.base.errors import BusyError, ConfigurationError, FindingError
-from scizor.db import bars as stored_bars
-from scizor.db import calendar, migrate, runs
+from scizor.db import calendar, migrate, runs, series
 from scizor.db.retry import Link
 from scizor.db.windows import store
 from scizor.market import calendar as exchange
@@ -312,5 +311,5 @@ def test_market_data_shows_the_official_bars_and_each_has_its_own_id(collector: 
     recorded = Origin(source="recorded")
     store(collector, None, None, market.window(30, origin=recorded), ok(market.bars(30)), NOW, sessions=market.sessions)
     assert rows("SELECT count(*), count(DISTINCT id), min(id) > 0 FROM market_data") == [(len(market.sessions),) * 2 + (True,)]
-    stored_bars.make_official(collector, recorded)
+    series.make_official(collector, recorded)
     assert rows("SELECT count(*) FROM market_data") == [(30,)]

@@ -93,6 +93,18 @@ def test_row_25_a_timeout_on_one_symbol_leaves_the_others_complete_and_ends_with
     assert len(collecting.requests()) == asked + 3 + 2  # three attempts for it, one for each of the others
 
 
+def test_row_38_the_bars_of_another_contract_are_told_at_once_and_none_is_stored(collecting: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+    collecting.list_symbols("CBA", "BHP")
+    assert collecting.run("collect-daily") is Exit.DONE
+    before = collecting.rows("SELECT md5(string_agg(b::text, '' ORDER BY symbol_id, \"timestamp\")) FROM bars b")
+    collecting.database.execute("UPDATE coverage SET complete = '{}' WHERE symbol_id = (SELECT id FROM symbols WHERE symbol = 'CBA')")
+    collecting.inject("wrong-bars", str(collecting.con_id("BHP")), con_id=collecting.con_id("CBA"))
+    assert collecting.run("collect-daily") is Exit.FINDING
+    assert "another contract's bars came for CBA" in capfd.readouterr().err
+    assert collecting.rows("SELECT md5(string_agg(b::text, '' ORDER BY symbol_id, \"timestamp\")) FROM bars b") == before
+    assert collecting.rows("SELECT outcome, exit_status FROM job_runs ORDER BY id DESC LIMIT 1") == [("finding", 4)]
+
+
 def test_row_22_a_contract_that_ib_does_not_know_is_flagged_and_the_rest_is_stored(
     collecting: Stage, capfd: pytest.CaptureFixture[str]
 ) -> None:

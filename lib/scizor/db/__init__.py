@@ -7,6 +7,7 @@ sql/queries, one statement a file, read by name (sql.py); the schema in sql/sche
 updates named columns; it deletes and alters nothing.
 
 connect who we are to the server, and what its refusals mean · migrate the schema · symbols, watchlist, calendar what is
-wanted · windows one transaction a window: requests, bars, coverage · runs jobs and their fence · ledger the pacing
-budget · outbox what a person must hear · embedded the server for trying and testing.
+wanted · windows one transaction a window: requests, bars, coverage (answer in memory, staging and its rules, bars into the
+table) · writers several windows side by side · runs jobs and their fence · ledger the pacing budget · outbox what a person
+must hear · embedded the server for trying and testing.
 """

@@ -1,78 +1,125 @@
-"""An answer as COPY text, looked at before the server does: which lines it has, and which of them the rules must see.
+"""An answer on its way into bars: by start, as bars and as COPY text, and which of its bars the rules must see.
 
-Neighbours are compared here, in the text, while the server is busy reading it: in SQL that takes a sort and a window.
+All of it is found in memory, while another connection's server is busy; in SQL it would take a sort and a window.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from itertools import islice
-from operator import eq
+from operator import attrgetter, lt
 
-from scizor.market.types import Span
+from scizor.market import screen
+from scizor.market.bars import start_text
+from scizor.market.types import Bar, Session, Span, Timeframe
 
 START, DAY = 22, 33  # where the tabs stand: 2025-01-15 00:00:00+00, 2025-01-15
-BEGIN = 10  # so many letters of the prices tell nearly every bar from the one before
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
-    """lines: by start, each with a bar. starts: theirs, as text. dates: the session dates that they claim. repeated: places
-    of days with the prices of the day before (stale_session). has_double: a start stands there twice (dup_conflict)."""
+    """bars: by start; text: the same, market.bars.copy_text. starts: theirs. dates: the session dates that they claim.
+    has_double: a start stands there twice (dup_conflict). places: where its bars stand in a whole that this is a part of."""
 
-    lines: list[str]
-    starts: list[str]
+    bars: Sequence[Bar]
+    text: str
+    starts: Sequence[date]
     dates: frozenset[date]
-    repeated: tuple[int, ...]
     has_double: bool
 
-    def doubts(self, held: Span | None) -> set[str]:
-        """Starts of lines that need a look at their neighbour. held: where the table has bars of the series: the one before
-        the first line, or after the last, is a neighbour too."""
-        found = {self.starts[each] for place in self.repeated for each in (place - 1, place)}
-        if held is not None and self.dates:
-            found |= {self.starts[0]} if held.first < min(self.dates) else set()
-            found |= {self.starts[-1]} if held.last > max(self.dates) else set()
-        return found
+    places: Sequence[int]
 
-    def beside(self, doubts: Iterable[str]) -> set[str]:
-        """These starts, and those before and after each."""
-        found: set[str] = set()
-        for start in doubts:
-            place = bisect_left(self.starts, start)
-            found.update(self.starts[max(place - 1, 0) : place + 2])
-        return found
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.text.split("\n")[:-1]
 
-    def line(self, start: str) -> str:
-        """The (first) line with this start."""
-        return self.lines[bisect_left(self.starts, start)]
+    def start(self, place: int) -> str:
+        """A start as text."""
+        return start_text(self.starts[place])
 
-    def without(self, known: AbstractSet[str], needed: Iterable[str]) -> str:
-        """The text of the lines that are not `known`, and of those whose start is `needed`."""
-        fresh = set(self.lines) - known
-        fresh.update(map(self.line, needed))
-        return "\n".join([*sorted(fresh), ""]) if fresh else ""
+    def beside(self, places: Iterable[int]) -> set[int]:
+        """These places, and those before and after each."""
+        last = len(self.bars) - 1
+        return {each for place in places for each in (max(place - 1, 0), place, min(place + 1, last))}
 
+    def part(self, places: Collection[int]) -> str:
+        """The text of these places."""
+        return "\n".join([*(self.lines[place] for place in sorted(places)), ""]) if places else ""
 
-def read(text: str, *, is_daily: bool) -> Answer:
-    """What market.bars.copy_text wrote. ValueError for other text."""
-    lines = text.split("\n")
-    lines.pop()
-    if any(line[START : START + 1] != "\t" or line[DAY : DAY + 1] != "\t" for line in (*lines[:1], *lines[-1:])):
-        raise ValueError("COPY text that market.bars did not write")
-    lines.sort()
-    starts = [line[:START] for line in lines]
-    days = {line[START + 1 : DAY] for line in lines}
-    begins = [line[DAY : DAY + BEGIN] for line in lines] if is_daily else []
-    alike = [place for place, same in enumerate(map(eq, begins, islice(begins, 1, None)), 1) if same]
-    repeated = tuple(place for place in alike if _prices(lines[place]) == _prices(lines[place - 1]))
-    has_double = any(map(eq, starts, islice(starts, 1, None)))
-    return Answer(lines, starts, frozenset(map(date.fromisoformat, days)), repeated, has_double)
+    def only(self, places: Collection[int]) -> Answer:
+        """The part of it that stands at these places."""
+        chosen = sorted(places)
+        bars, starts = [self.bars[each] for each in chosen], [self.starts[each] for each in chosen]
+        return Answer(bars, self.part(chosen), starts, self.dates, self.has_double, chosen)
+
+    def at(self, starts: Sequence[datetime]) -> set[int]:
+        """Where these starts stand, as far as they do."""
+        is_instant = isinstance(next(iter(self.starts), None), datetime)
+        wanted = set(starts) if is_instant else set(days_of(starts))
+        return {place for place, each in enumerate(self.starts) if each in wanted} if wanted else set()
 
 
-def _prices(line: str) -> str:
-    return line[DAY:].rsplit("\t", 3)[0]  # without volume, wap and trades
+def read(bars: Sequence[Bar], text: str, timeframe: Timeframe) -> Answer:
+    """text: what market.bars.copy_text wrote of the bars. ValueError for other text."""
+    starts = [each.start for each in bars]
+    if not all(map(lt, starts, islice(starts, 1, None))):
+        order = sorted(range(len(starts)), key=starts.__getitem__)
+        lines = text.split("\n")
+        bars, starts = [bars[each] for each in order], [starts[each] for each in order]
+        text = "\n".join([*(lines[each] for each in order), ""])
+    ends = (text[: DAY + 1], text[text.rfind("\n", 0, -1) + 1 :]) if starts else ()
+    if text.count("\n") != len(starts) or any(each[START : START + 1] + each[DAY : DAY + 1] != "\t\t" for each in ends):
+        raise ValueError("COPY text that market.bars did not write of these bars")
+    if timeframe is Timeframe.DAY1:
+        dates = frozenset(days_of(starts))
+    else:
+        dates = frozenset(map(date.fromisoformat, {line[START + 1 : DAY] for line in text.split("\n")[:-1]}))
+    has_double = not all(map(lt, starts, islice(starts, 1, None)))
+    return Answer(bars, text, starts, dates, has_double, range(len(bars)))
+
+
+def doubts(answer: Answer, timeframe: Timeframe, sessions: Sequence[Session], asked_at: datetime, held: Span | None) -> set[int]:
+    """Places that the rules must look at. sessions: the calendar's. held: where the table has daily bars of the series: the
+    one before the first, or after the last, is a neighbour of theirs too."""
+    if not answer.bars:
+        return set()
+    found = screen.values(answer.bars, answer.text)
+    if timeframe is Timeframe.DAY1:
+        days = days_of(answer.starts)
+        found += screen.days(days, closed(answer.dates, sessions), finished_to(sessions, asked_at))
+        found += screen.repeated(answer.bars)
+        if held is not None:
+            found += [0] if held.first < days[0] else []
+            found += [len(days) - 1] if held.last > days[-1] else []
+    else:
+        starts = [each for each in answer.starts if isinstance(each, datetime)]
+        low = max(bisect_right(sessions, starts[0], key=attrgetter("open")) - 1, 0)
+        high = bisect_right(sessions, starts[-1], key=attrgetter("open"))
+        found += screen.instants(starts, sessions[low:high], timedelta(seconds=timeframe.seconds), asked_at)
+    return set(found)
+
+
+def days_of(starts: Sequence[date]) -> Sequence[date]:
+    """The session dates of daily bars, by their starts: days, or all of them midnights."""
+    if isinstance(next(iter(starts), None), datetime):
+        return [each.astimezone(UTC).date() for each in starts if isinstance(each, datetime)]
+    return starts
+
+
+def closed(claimed: frozenset[date], sessions: Sequence[Session]) -> list[date]:
+    """Of these days, those that are no session."""
+    if not claimed:
+        return []
+    day = attrgetter("session_date")
+    low, high = bisect_left(sessions, min(claimed), key=day), bisect_right(sessions, max(claimed), key=day)
+    return sorted(claimed.difference(map(day, sessions[low:high])))
+
+
+def finished_to(sessions: Sequence[Session], asked_at: datetime) -> date:
+    """The newest session that was over."""
+    over = bisect_right(sessions, asked_at, key=attrgetter("last"))
+    return sessions[over - 1].session_date if over else date.min

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.multirange import Multirange
 
-from scizor.db.bars import Refused, Series
-from scizor.db.sql import query
+from scizor.db.series import Series, key_of, origin_id
+from scizor.db.sql import array, query
+from scizor.db.staging import Refused
 from scizor.market.types import Coverage, Incomplete, Origin, Span, Timeframe, Why
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -67,13 +68,18 @@ def load(
     }
 
 
-def load_series(connection: Connection, series: Series, origin: Origin) -> Known:
-    """One series, with the rows behind it. Nothing known is an empty Coverage."""
-    row = connection.execute(query("coverage_of_series"), series.key).fetchone()
+def load_series(connection: Connection, symbol_id: int, timeframe: Timeframe, origin: Origin) -> tuple[Series, Known]:
+    """One series, with the rows behind it. Nothing known is an empty Coverage; an origin that is new is made."""
+    values = {"symbol_id": symbol_id, "timeframe": str(timeframe), **key_of(origin)}
+    row = connection.execute(query("coverage_of_series"), values).fetchone()
+    if row is None:
+        series = Series(symbol_id, timeframe, origin_id(connection, origin))
+        row = connection.execute(query("coverage_of_series"), values).fetchone()
     assert row is not None
-    request, is_new, complete, refetched_to, first, last, count = row
+    request, number, is_new, complete, refetched_to, first, last, count = row
+    series = Series(symbol_id, timeframe, number)
     if is_new:
-        return Known(Coverage(series.symbol_id, series.timeframe, origin), [], None, 0, True, request)
+        return series, Known(Coverage(symbol_id, timeframe, origin), [], None, 0, True, request)
     gaps = []
     for number, days, why, attempts, next_at, since, *evidence in connection.execute(query("gaps_of_series"), series.key):
         spans = _spans(days)
@@ -83,7 +89,7 @@ def load_series(connection: Connection, series: Series, origin: Origin) -> Known
         for gap in gaps for first, last in gap.spans
     )  # fmt: skip
     found = Coverage(series.symbol_id, series.timeframe, origin, _spans(complete), tuple(incomplete), refetched_to)
-    return Known(found, gaps, Span(first, last) if first else None, count or 0, False, request)
+    return series, Known(found, gaps, Span(first, last) if first else None, count or 0, False, request)
 
 
 def store(
@@ -108,15 +114,19 @@ def store(
         if spans and spans != gap.spans:
             connection.execute(query("cut_gap"), {"id": gap.id, "days": _multirange(spans)})
     left = [each for each in old if each.id not in kept]
+    added: list[dict[str, Any]] = []
     for state, spans in fresh.items():
         former = next((each for each in left if each.spans == spans), None)
         source = former or _covering(old, spans[0].first)
-        row = {**values, "days": _multirange(spans), **_columns(state), **_evidence(state, source, request, refused.quarantine)}
+        row = {"days": _multirange(spans), **_columns(state), **_evidence(state, source, request, refused.quarantine)}
         if former is not None:
             left.remove(former)
-            connection.execute(query("change_gap"), {**row, "id": former.id})
+            connection.execute(query("change_gap"), {**values, **row, "id": former.id})
         else:
-            connection.execute(query("add_gap"), row)
+            added.append(row)
+    if added:
+        columns = {name: array(each[name] for each in added) for name in added[0] if name != "request_id"}
+        connection.execute(query("add_gaps"), {**values, **columns, "request_id": request})
     if left:
         _resolve(connection, left, values)
 

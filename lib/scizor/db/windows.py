@@ -9,17 +9,22 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
+from itertools import islice
+from operator import le
 from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from scizor.db import bars, calendar, coverage, requests
-from scizor.db.bars import Merged, Refused, Series, Staged
+from scizor.db import answer, bars, calendar, coverage, requests, staging
+from scizor.db.answer import Answer
+from scizor.db.bars import Merged
 from scizor.db.coverage import Known
 from scizor.db.runs import Run, fence
+from scizor.db.series import Series, lock_symbol
 from scizor.db.sql import query
+from scizor.db.staging import Refused, Staged
 from scizor.market import coverage as knowledge
 from scizor.market.bars import copy_text
 from scizor.market.types import Bar, Coverage, Outcome, OutcomeKind, Session, Timeframe, Window
@@ -74,25 +79,25 @@ def store_text(
     """The same for bars that are COPY text already (market.bars.copy_text)."""
     if connection.info.transaction_status is not TransactionStatus.IDLE:
         raise RuntimeError("a window is a transaction of its own: what is staged lives until its commit")
+    received = answer.read(outcome.bars if outcome.is_ok else (), text, window.timeframe)
     with connection.transaction():
         if run is not None:
             fence(connection, run)
-        bars.lock_symbol(connection, window.instrument.symbol_id)
-        series = Series(window.instrument.symbol_id, window.timeframe, bars.origin_id(connection, window.origin))
-        known = coverage.load_series(connection, series, window.origin)
+        lock_symbol(connection, window.instrument.symbol_id)
+        series, known = coverage.load_series(connection, window.instrument.symbol_id, window.timeframe, window.origin)
         number = known.request if request is None else request
         outcome = knowledge.confirmed(known.coverage, window, outcome, sessions)
         staged, refused = Staged(), Refused()
         if outcome.is_ok:
             asked_at = outcome.asked_at or now
-            staged = bars.stage(connection, series, text, sessions, asked_at, known.held)
-            if bars.is_foreign(connection, series, staged, outcome.bars, window.instrument.calendar):
-                refused = bars.refuse_all(connection, series, number, now)
+            staged = staging.stage(connection, series, received, sessions, asked_at, known.held)
+            if staging.is_foreign(connection, series, staged, outcome.bars, window.instrument.calendar):
+                refused = staging.refuse_all(connection, series, number, now)
             else:
-                refused = bars.refuse(connection, series, staged, sessions, asked_at, number, now)
+                refused = staging.refuse(connection, series, staged, sessions, asked_at, number, now)
         # From here on little has to be waited for: the server merges while we think about coverage.
         with connection.pipeline():
-            merged, present = _merge(connection, series, window, staged, refused, sessions, known, number, now)
+            merged, present = _merge(connection, series, window, received, staged, refused, sessions, known, number, now)
             after = knowledge.after(known.coverage, window, outcome, sessions, present, refused.quarantine, now)
             coverage.store(
                 connection, series, known, after, request=number, refused=refused, dates=knowledge.dates_of(sessions), now=now,
@@ -118,24 +123,33 @@ def text_of(timeframe: Timeframe, answer: Sequence[Bar], sessions: Sequence[Sess
     that session's end, a rule finds it."""
     if timeframe is Timeframe.DAY1:
         return copy_text(answer)
-    opens = [each.open for each in sessions]
+    starts = [each.start for each in answer if isinstance(each.start, datetime) and each.start.tzinfo is not None]
+    if len(starts) < len(answer):
+        return copy_text(answer, [date.min] * len(answer))  # which refuses them
+    return copy_text(answer, _session_dates(starts, sessions))
+
+
+def _session_dates(starts: Sequence[datetime], sessions: Sequence[Session]) -> list[date]:
+    """For each instant the last session that had opened by then; before the first one, the day itself."""
+    if not all(map(le, starts, islice(starts, 1, None))):
+        places = [bisect_right(sessions, each, key=_open) for each in starts]
+        return [sessions[place - 1].session_date if place else each.date() for place, each in zip(places, starts, strict=True)]
     days: list[date] = []
-    low = high = datetime(1, 1, 1, tzinfo=UTC)
-    day = date(1970, 1, 1)
-    for bar in answer:
-        start = bar.start
-        if isinstance(start, datetime) and start.tzinfo is not None and not low <= start < high:
-            place = bisect_right(opens, start)
-            low = opens[place - 1] if place else low
-            high = opens[place] if place < len(opens) else low + timedelta(days=1)
-            day = sessions[place - 1].session_date if place else start.date()
-        days.append(day)
-    return copy_text(answer, days)
+    for place in range(bisect_right(sessions, starts[0], key=_open), len(sessions) + 1):
+        end = bisect_left(starts, sessions[place].open, len(days)) if place < len(sessions) else len(starts)
+        days += [sessions[place - 1].session_date] * (end - len(days)) if place else [each.date() for each in starts[:end]]
+        if end == len(starts):
+            break
+    return days
+
+
+def _open(session: Session) -> datetime:
+    return session.open
 
 
 def _merge(
-    connection: Connection, series: Series, window: Window, staged: Staged, refused: Refused, sessions: Sequence[Session],
-    known: Known, request: int, now: datetime,
+    connection: Connection, series: Series, window: Window, received: Answer, staged: Staged, refused: Refused,
+    sessions: Sequence[Session], known: Known, request: int, now: datetime,
 ) -> tuple[Merged, set[date]]:  # fmt: skip
     """Brings the bars into the table. Also the session dates of the window that have all their bars there now."""
     if staged.received == 0:
@@ -149,12 +163,28 @@ def _merge(
     if not daily:
         low = bisect_left(sessions, window.first, key=_session_date)
         asked = sessions[low : bisect_right(sessions, window.last, key=_session_date)]
-        counts = bars.session_counts(connection, series, asked)
-        return merged, {each.session_date for each in asked if counts.get(each.session_date, 0) >= _expected(each, series)}
+        return merged, _whole(connection, series, received, staged, refused, asked)
     if known.bar_count > sum(_between(sessions, *span) for span in known.coverage.spans):
         # The table has bars that no window asked for: one more than was wanted came with some answer.
         dates |= bars.stored_dates(connection, series, window.first, window.last)
     return merged, dates
+
+
+def _whole(
+    connection: Connection, series: Series, received: Answer, staged: Staged, refused: Refused, asked: Sequence[Session]
+) -> set[date]:
+    """Of these sessions, those of which the table has all shorter bars. The answer is in the table by now, so the table need
+    only be asked of sessions that the answer alone does not complete."""
+    found = {
+        each.session_date for each in asked
+        if each.session_date not in refused.dates and not received.has_double
+        and bisect_left(received.starts, each.close) - bisect_left(received.starts, each.open) >= _expected(each, series)
+    }  # fmt: skip
+    left = [each for each in asked if each.session_date not in found]
+    if left and (not staged.is_first or refused.rows):
+        counts = bars.session_counts(connection, series, left)
+        found |= {each.session_date for each in left if counts.get(each.session_date, 0) >= _expected(each, series)}
+    return found
 
 
 def _between(sessions: Sequence[Session], first: date, last: date) -> int:

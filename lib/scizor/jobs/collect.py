@@ -17,7 +17,7 @@ from datetime import date, datetime
 from scizor.base.errors import ConfigurationError, UsageError
 from scizor.db import coverage as stored_coverage
 from scizor.db import symbols as stored_symbols
-from scizor.db.bars import origin_id
+from scizor.db.series import origin_id
 from scizor.jobs import calendars, fetching, telling
 from scizor.market import due
 from scizor.market.calendar import closed, venue

@@ -20,6 +20,10 @@ from scizor.db import events as stored_events
 from scizor.db import windows as stored_windows
 from scizor.db.connect import connect
 from scizor.db.ledger import PostgresLedger
+from scizor.db.retry import Link
+from scizor.db.staging import FOREIGN
+from scizor.db.windows import Stored
+from scizor.db.writers import Writers
 from scizor.ib import connection as gateway
 from scizor.ib import history
 from scizor.ib.connection import Connection
@@ -29,6 +33,7 @@ from scizor.jobs import qualify
 from scizor.market.calendar import venue
 from scizor.market.types import Outcome, OutcomeKind, Session, Window
 from scizor.run.context import Context
+from scizor.run.few import Few
 from scizor.run.paced import fetch_all
 from scizor.run.stop import Stop
 
@@ -52,6 +57,7 @@ class Tally:
     quiet: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # "no data" answers by exchange
     refused: Counter[str] = field(default_factory=Counter)
     stopped: Counter[str] = field(default_factory=Counter)
+    foreign: list[Window] = field(default_factory=list)  # answered with another contract's bars: none of them was stored
     lost: str = ""
 
     @property
@@ -66,7 +72,7 @@ async def collect(context: Context, windows: Sequence[Window], sessions: Session
     """Fetches and stores all windows, reconnecting if need be. Raises UnreachableError or RefusedError when not even
     the first connection came about."""
     tally, left = Tally(len(windows)), list(windows)
-    with progress("daily bars", len(windows)) as bar, _ledger(context) as ledger:
+    with progress("daily bars", len(windows)) as bar, _ledger(context) as ledger, _writers(context) as writers:
         for attempt in range(RECONNECTS_MAX + 1):
             if attempt:
                 context.log.warning("the Gateway hung up (%s): connecting again", tally.lost)
@@ -82,20 +88,20 @@ async def collect(context: Context, windows: Sequence[Window], sessions: Session
                         raise
                     tally.lost = problem.message
                     continue
-                left = await _over_one_connection(context, connection, left, sessions, ledger, tally, bar, events)
+                left = await _over_one_connection(context, connection, left, sessions, ledger, writers, tally, bar, events)
                 tally.lost = connection.lost
     return tally
 
 
 async def _over_one_connection(
     context: Context, connection: Connection, windows: list[Window], sessions: Sessions, ledger: PostgresLedger,
-    tally: Tally, bar: Progress, events: stored_events.Recorder,
+    writers: Writers, tally: Tally, bar: Progress, events: stored_events.Recorder,
 ) -> list[Window]:  # fmt: skip
     """What one connection could do; returns the windows that it could not."""
     stop = Stop()
     watch = asyncio.create_task(_watch(context.stop, connection, stop))
     try:
-        ready, again = await _qualify(context, connection, windows, sessions, tally, bar)
+        ready, again = await _qualify(context, connection, windows, sessions, writers, tally, bar)
         timeout = context.config.gateway.request_timeout_seconds
 
         async def fetch(window: Window, on_first_frame: Callable[[datetime], None]) -> Outcome:
@@ -103,17 +109,21 @@ async def _over_one_connection(
 
         waiting = dict.fromkeys(ready)
         limits = Limits.of(context.config.pacing)
+
+        async def keep(window: Window, outcome: Outcome) -> None:
+            _add(tally, window, await _store(context, writers, window, outcome, sessions))
+            bar(1, text=window.instrument.symbol)
+
         asked = fetch_all(_allowed(ready, tally), fetch, ledger, context.clock, limits, stop=stop)
-        async with aclosing(asked) as answers:
+        async with aclosing(asked) as answers, Few(writers.count) as storing:
             async for window, outcome in answers:
-                del waiting[window]
-                await asyncio.to_thread(_store, context, window, outcome, tally, sessions)
+                await storing.start(keep(window, outcome))
                 await asyncio.to_thread(events.flush)
+                del waiting[window]
                 if connection.lost and outcome.kind is OutcomeKind.ERROR and outcome.code is None:
                     again.append(replace(window, attempt=window.attempt + 1))
                 else:
                     _count(tally, window, outcome)
-                    bar(1, text=window.instrument.symbol)
         return again + [each for each in waiting if venue(each.instrument) not in tally.stopped]
     finally:
         watch.cancel()
@@ -134,6 +144,13 @@ async def _pause(context: Context, seconds: float) -> None:
     with suppress(TimeoutError):
         async with context.clock.timeout(seconds):
             await context.stop.wait()
+
+
+def _writers(context: Context) -> Writers:
+    """The connections over which windows are stored."""
+    server = context.server
+    assert server is not None
+    return Writers(lambda: Link(lambda: connect(server, application=context.name), context.clock))
 
 
 @contextmanager
@@ -161,7 +178,8 @@ async def _watch(asked: Stop, connection: Connection, stop: Stop) -> None:
 
 
 async def _qualify(
-    context: Context, connection: Connection, windows: Sequence[Window], sessions: Sessions, tally: Tally, bar: Progress
+    context: Context, connection: Connection, windows: Sequence[Window], sessions: Sessions, writers: Writers, tally: Tally,
+    bar: Progress,
 ) -> tuple[list[Window], list[Window]]:
     """Windows whose contract is known, asking IB for those that are not; and those that could not be asked about."""
     unknown = {each.instrument.symbol_id: each.instrument for each in windows if each.instrument.con_id is None}
@@ -177,7 +195,7 @@ async def _qualify(
         elif answer is None:
             again.append(window)
         else:
-            await asyncio.to_thread(_store, context, window, answer, tally, sessions)
+            _add(tally, window, await _store(context, writers, window, answer, sessions))
             _count(tally, window, answer)
             bar(1, text=window.instrument.symbol)
     return ready, again
@@ -193,13 +211,19 @@ def _allowed(windows: Sequence[Window], tally: Tally) -> Iterator[Window]:
             yield window
 
 
-def _store(context: Context, window: Window, outcome: Outcome, tally: Tally, sessions: Sessions) -> None:
+async def _store(context: Context, writers: Writers, window: Window, outcome: Outcome, sessions: Sessions) -> Stored:
     """One transaction: the request, its bars, what the coverage makes of it. Done again when the database went away in the
     middle: a commit in doubt may be repeated."""
     calendar, now = sessions[window.instrument.calendar], context.clock.now()
-    done = context.transact(
+    done = writers.submit(
         lambda connection: stored_windows.store(connection, context.run, None, window, outcome, now, sessions=calendar)
     )
+    return await asyncio.wrap_future(done)
+
+
+def _add(tally: Tally, window: Window, done: Stored) -> None:
+    if done.rules.get(FOREIGN):
+        tally.foreign.append(window)
     tally.stored += done.stored
     tally.revised += done.revised
     tally.unchanged += done.unchanged

@@ -14,8 +14,8 @@ from scizor.db import calendar as stored_calendar
 from scizor.db import coverage as stored_coverage
 from scizor.db import symbols as stored_symbols
 from scizor.db import watchlist as stored_watchlist
-from scizor.db.bars import origin_id
 from scizor.db.connect import Connection, connect
+from scizor.db.series import origin_id
 from scizor.db.sql import query
 from scizor.market.coverage import COMPLETE, Mark, dates_of, unfold
 from scizor.market.due import horizon

@@ -47,7 +47,8 @@ def plan_of(
 
 
 def result_of(tally: Tally) -> Result:
-    """The exit status and the lines: 0 when every window has an answer, 3 when some have not, 77 or 69 when none has."""
+    """The exit status and the lines: 0 when every window has an answer, 3 when some have not, 77 or 69 when none has; 4 when
+    an answer was another contract's, whatever else there is to say."""
     ok = tally.kinds[OutcomeKind.OK] + tally.kinds[OutcomeKind.EMPTY_CONFIRMED]
     deferred = tally.kinds[OutcomeKind.EMPTY_UNCONFIRMED]
     alarming = {exchange: count for exchange, count in tally.quiet.items() if count >= QUIET_MIN and count > ok}
@@ -65,6 +66,12 @@ def result_of(tally: Tally) -> Result:
     )]  # fmt: skip
     if unasked:
         result.failures.append(f"{unasked} windows were not asked" + (f": {tally.lost}" if tally.lost else ""))
+    if tally.foreign:
+        names = ", ".join(each.instrument.symbol for each in tally.foreign[:SHOWN_MAX])
+        result.failures.insert(0, f"another contract's bars came for {names}: the answers are in quarantine, nothing of them is stored")
+        result.status, result.kind = Exit.FINDING, "another-contract"
+        result.hint = "has the code changed its owner? bin/symbols show, then bin/symbols qualify; the rows are in quarantine"
+        return result
     if not failed and not unasked:
         return result
     refused = tally.kinds[OutcomeKind.NO_PERMISSION] + sum(tally.stopped.values())

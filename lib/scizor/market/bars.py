@@ -53,11 +53,25 @@ def start_text(start: date | datetime) -> str:
     """A bar's start in UTC: 2025-01-15 00:00:00+00 for the daily bar of that session date. FindingError when it is naive."""
     if not isinstance(start, datetime):
         return f"{start.isoformat()} 00:00:00+00"
-    if start.tzinfo is None:
-        raise FindingError(
-            f"timestamp without zone: {start.isoformat(' ')}", hint="set formatDate=2, the only form that names an instant"
-        )
-    return start.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+    if start.tzinfo is not UTC:
+        if start.tzinfo is None:
+            raise FindingError(
+                f"timestamp without zone: {start.isoformat(' ')}", hint="set formatDate=2, the only form that names an instant"
+            )
+        start = start.astimezone(UTC)
+    return start.isoformat(" ", "seconds")[:22]  # six times as fast as strftime
+
+
+def _start_texts(starts: Sequence[date | datetime]) -> list[str]:
+    """start_text of each. A day's bars start at the same times as another day's: each time is spelled once."""
+    if not all(isinstance(each, datetime) and each.tzinfo is UTC and each.microsecond == 0 for each in starts):
+        return [start_text(each) for each in starts]
+    instants = [each for each in starts if isinstance(each, datetime)]
+    keys = [(each.hour, each.minute, each.second) for each in instants]
+    times = {key: " {:02}:{:02}:{:02}+00".format(*key) for key in set(keys)}
+    ordinals = [each.toordinal() for each in instants]
+    days = {ordinal: date.fromordinal(ordinal).isoformat() for ordinal in set(ordinals)}
+    return [days[ordinal] + times[key] for ordinal, key in zip(ordinals, keys, strict=True)]
 
 
 def copy_text(bars: Iterable[Bar], session_dates: Sequence[date] | None = None) -> str:
@@ -68,22 +82,30 @@ def copy_text(bars: Iterable[Bar], session_dates: Sequence[date] | None = None) 
     """
     rows = list(bars)
     if session_dates is None:
-        days = [_day_text(each.start) for each in rows]
+        days = [each.start.isoformat() if type(each.start) is date else start_text(each.start)[:10] for each in rows]
         starts = [f"{day} 00:00:00+00" for day in days]
     else:
-        days = [each.isoformat() for each in session_dates]
-        starts = [start_text(each.start) for each in rows]
-    lines = _lines(starts, days, rows)
+        texts = {day: day.isoformat() for day in set(session_dates)}
+        days = [texts[each] for each in session_dates]
+        starts = _start_texts([each.start for each in rows])
+    is_bare = all(each[6] is None and each[7] is None for each in rows)  # neither wap nor trades
+    lines = _lines(starts, days, rows, is_bare)
     text = "".join(lines)
-    if "\t-1" in text or "\t0.0\t" in text or "\t0\t" in text:  # perhaps a "none" of the vendor's: look at each row
+    if "\t-1" in text or (not is_bare and ("\t0.0\t" in text or "\t0\t" in text)):  # perhaps a vendor's "none": look at each row
         lines = _lines(starts, days, [_without_minus_one(each) for each in rows])
         text = "".join(lines)
-    if "e" in text.replace("None", "") or "n" in text.replace("None", ""):
+    numbers = text.replace("None", "") if "None" in text else text
+    if "e" in numbers or "n" in numbers:
         return "".join(map(_respelled, lines))
     return text.replace(".0\t", "\t").replace("None", NULL)
 
 
-def _lines(starts: Sequence[str], days: Sequence[str], rows: Sequence[Bar]) -> list[str]:
+def _lines(starts: Sequence[str], days: Sequence[str], rows: Sequence[Bar], is_bare: bool = False) -> list[str]:
+    if is_bare:
+        return [
+            f"{start}\t{day}\t{open_!r}\t{high!r}\t{low!r}\t{close!r}\t{volume!r}\t\\N\t\\N\n"
+            for start, day, (_, open_, high, low, close, volume, _, _) in zip(starts, days, rows, strict=True)
+        ]
     return [
         f"{start}\t{day}\t{open_!r}\t{high!r}\t{low!r}\t{close!r}\t{volume!r}\t{wap!r}\t{trades!r}\n"
         for start, day, (_, open_, high, low, close, volume, wap, trades) in zip(starts, days, rows, strict=True)
@@ -103,10 +125,6 @@ def answer_sha256(bars: Iterable[Bar]) -> bytes:
     return digest.digest()
 
 
-def _day_text(start: date | datetime) -> str:
-    return start.isoformat() if not isinstance(start, datetime) else start_text(start)[:10]
-
-
 def _without_minus_one(bar: Bar) -> Bar:
     """IB's "none" as None: volume, wap and trades of -1, and a wap of 0 (nothing was traded)."""
     if bar.volume != -1 and bar.wap != -1 and bar.wap != 0 and bar.trades != -1:
@@ -120,7 +138,7 @@ def _without_minus_one(bar: Bar) -> Bar:
 
 def _respelled(line: str) -> str:
     fields = line.rstrip("\n").split("\t")
-    return "\t".join(fields[:2] + [NULL if each == "None" else _spelled(each) for each in fields[2:]]) + "\n"
+    return "\t".join(fields[:2] + [NULL if each in ("None", NULL) else _spelled(each) for each in fields[2:]]) + "\n"
 
 
 def _spelled(text: str) -> str:
