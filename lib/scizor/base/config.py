@@ -80,6 +80,7 @@ class CollectConfig:
 
     settle_minutes: int = option(45, "a session is due this long after its last phase", low=0, high=1440)
     daily_years: int = option(20, "horizon of daily bars", low=1, high=50)
+    intraday_days: int = option(365, "horizon of shorter bars", low=1, high=7300)
     refetch_sessions: int = option(5, "the newest sessions are fetched once more the next day", low=0, high=60)
     deadline_minutes: int = option(180, "a run stops by itself after this long (exit 124)", low=1, high=1440)
 

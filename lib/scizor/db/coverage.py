@@ -18,7 +18,7 @@ from psycopg.types.multirange import Multirange
 from scizor.db.series import Series, key_of, origin_id
 from scizor.db.sql import array, query
 from scizor.db.staging import Refused
-from scizor.market.types import Coverage, Incomplete, Origin, Span, Timeframe, Why
+from scizor.market.types import Coverage, Incomplete, Kind, Origin, Span, Timeframe, Why
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -66,6 +66,14 @@ def load(
         symbol_id: Coverage(symbol_id, timeframe, origin, _spans(complete), tuple(gaps.get(symbol_id, ())), refetched_to)
         for symbol_id, complete, refetched_to in connection.execute(query("coverage"), values)
     }
+
+
+def kinds(connection: Connection) -> list[tuple[Timeframe, Origin, int]]:
+    """Bar sizes and origins of which anything is known, with the origin's number."""
+    return [
+        (Timeframe(timeframe), Origin(Kind(kind), source, regular_hours), number)
+        for timeframe, kind, source, regular_hours, number in connection.execute(query("series_known"))
+    ]
 
 
 def load_series(connection: Connection, symbol_id: int, timeframe: Timeframe, origin: Origin) -> tuple[Series, Known]:

@@ -30,6 +30,18 @@ KEPT = timedelta(days=7)  # for sql/monitor/pacing.sql; then pruned
 SOFT_HISTORY_SECONDS = 30.0  # soft requests matter to "identical" (15 s) and to the messages of a second
 
 
+def recent(connection: Connection, now: datetime, history: timedelta) -> list[PacingRequest]:
+    """What a decision sees: requests of the last `history` under the hard rule, the last seconds of the others, and whatever
+    is open."""
+    values = {"hard": now - history, "soft": now - timedelta(seconds=SOFT_HISTORY_SECONDS)}
+    return [
+        PacingRequest(key, contract_key, PacingRule(rule), weight, PacingClass(pacing_class), reserved_at, counted_at, is_open)
+        for key, contract_key, rule, weight, pacing_class, reserved_at, counted_at, is_open in connection.execute(
+            query("pacing_history"), values
+        )
+    ]
+
+
 class PostgresLedger:
     """open: a connection of its own, since the lock of this process lives as long as it does. history_seconds: how far back
     decide must see requests under the hard rule, and cool-downs."""
@@ -59,8 +71,8 @@ class PostgresLedger:
         self._granted.discard(grant.id)
 
     def history(self, now: datetime) -> list[PacingRequest]:
-        """What decide would see: for a dry run and for utilisation. Writes nothing."""
-        return self._do(lambda connection: self._load(connection, now))
+        """What decide would see."""
+        return self._do(lambda connection: recent(connection, now, self._history))
 
     def close(self) -> None:
         """Ends this process's part; what it left open is noticed by the next one that reserves."""
@@ -72,7 +84,7 @@ class PostgresLedger:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
             # Whoever died while we waited for the lock may have sent until then: he is noticed now, not at `now`.
             connection.execute(query("pacing_bury"), {"at": max(now, self._clock.now()), "class": HOLDERS})
-            at = decide(self._load(connection, now), request, now)
+            at = decide(recent(connection, now, self._history), request, now)
             if at > now:
                 return at
             row = connection.execute(query("pacing_reserve"), {
@@ -82,15 +94,6 @@ class PostgresLedger:
         assert row is not None
         self._granted.add(row[0])
         return Grant(row[0], request)
-
-    def _load(self, connection: Connection, now: datetime) -> list[PacingRequest]:
-        values = {"hard": now - self._history, "soft": now - timedelta(seconds=SOFT_HISTORY_SECONDS)}
-        return [
-            PacingRequest(key, contract_key, PacingRule(rule), weight, PacingClass(pacing_class), reserved_at, counted_at, is_open)
-            for key, contract_key, rule, weight, pacing_class, reserved_at, counted_at, is_open in connection.execute(
-                query("pacing_history"), values
-            )
-        ]
 
     def _do(self, work: Callable[[Connection], T]) -> T:
         """Repeats what is transient, on a new connection if need be. A grant whose commit was in doubt is not repeated as

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -23,6 +23,22 @@ def load(connection: Connection, name: str | None = None) -> dict[str, list[Watc
     for row in connection.execute(query("watchlists"), {"name": name}):
         found.setdefault(row[0], []).append(Watched(*row[1:]))
     return found
+
+
+class Intraday(NamedTuple):
+    """What the lists want of one symbol's shorter bars. days: how far back, None: as configured."""
+
+    collect_1min: bool
+    collect_5min: bool
+    days: int | None
+
+
+def load_intraday(connection: Connection, name: str | None = None) -> dict[int, Intraday]:
+    """By symbol_id, all lists together or just one; UsageError when there is no such list."""
+    rows = connection.execute(query("intraday_wanted"), {"name": name}).fetchall()
+    if name is not None and not rows:
+        raise UsageError(f"there is no watch-list {quoted(name)}", hint="bin/watchlist list")
+    return {symbol_id: Intraday(*flags) for symbol_id, *flags in rows}
 
 
 def put(connection: Connection, name: str, rows: Sequence[Watched], now: datetime) -> int:

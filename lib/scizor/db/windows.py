@@ -178,23 +178,18 @@ def _whole(
     found = {
         each.session_date for each in asked
         if each.session_date not in refused.dates and not received.has_double
-        and bisect_left(received.starts, each.close) - bisect_left(received.starts, each.open) >= _expected(each, series)
+        and bisect_left(received.starts, each.close) - bisect_left(received.starts, each.open) >= knowledge.expected(each, series.timeframe)
     }  # fmt: skip
     left = [each for each in asked if each.session_date not in found]
     if left and (not staged.is_first or refused.rows):
         counts = bars.session_counts(connection, series, left)
-        found |= {each.session_date for each in left if counts.get(each.session_date, 0) >= _expected(each, series)}
+        found |= {each.session_date for each in left if counts.get(each.session_date, 0) >= knowledge.expected(each, series.timeframe)}
     return found
 
 
 def _between(sessions: Sequence[Session], first: date, last: date) -> int:
     """How many sessions lie between two dates, both included."""
     return bisect_right(sessions, last, key=_session_date) - bisect_left(sessions, first, key=_session_date)
-
-
-def _expected(session: Session, series: Series) -> int:
-    """Bars of continuous trading; what a closing auction adds is welcome."""
-    return -(-int((session.close - session.open).total_seconds()) // series.timeframe.seconds)
 
 
 def _session_date(session: Session) -> date:

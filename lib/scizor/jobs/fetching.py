@@ -16,6 +16,7 @@ from datetime import datetime
 from scizor.base.errors import UnreachableError
 from scizor.base.exit import Exit
 from scizor.base.progress import Progress, progress
+from scizor.base.protocols import PacingClass
 from scizor.db import events as stored_events
 from scizor.db import windows as stored_windows
 from scizor.db.connect import connect
@@ -68,11 +69,15 @@ class Tally:
 Sessions = Mapping[str, Sequence[Session]]
 
 
-async def collect(context: Context, windows: Sequence[Window], sessions: Sessions) -> Tally:
-    """Fetches and stores all windows, reconnecting if need be. Raises UnreachableError or RefusedError when not even
-    the first connection came about."""
+async def collect(
+    context: Context, windows: Sequence[Window], sessions: Sessions, *, label: str = "daily bars",
+    pacing_class: PacingClass = PacingClass.DAILY,
+) -> Tally:  # fmt: skip
+    """Fetches and stores all windows, reconnecting if need be. label: what the progress bar says. Raises UnreachableError or
+    RefusedError when not even the first connection came about."""
     tally, left = Tally(len(windows)), list(windows)
-    with progress("daily bars", len(windows)) as bar, _ledger(context) as ledger, _writers(context) as writers:
+    with progress(label, len(windows)) as bar, _ledger(context) as ledger, _writers(context) as writers:
+        work = _Work(context, sessions, pacing_class, ledger, writers, tally, bar)
         for attempt in range(RECONNECTS_MAX + 1):
             if attempt:
                 context.log.warning("the Gateway hung up (%s): connecting again", tally.lost)
@@ -88,20 +93,43 @@ async def collect(context: Context, windows: Sequence[Window], sessions: Session
                         raise
                     tally.lost = problem.message
                     continue
-                left = await _over_one_connection(context, connection, left, sessions, ledger, writers, tally, bar, events)
+                left = await _over_one_connection(work, connection, left, events)
                 tally.lost = connection.lost
     return tally
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What all connections of a run have in common."""
+
+    context: Context
+    sessions: Sessions
+    pacing_class: PacingClass
+    ledger: PostgresLedger
+    writers: Writers
+    tally: Tally
+    bar: Progress
+
+    async def keep(self, window: Window, outcome: Outcome) -> None:
+        """One transaction: the request, its bars, what the coverage makes of it. Done again when the database went away in
+        the middle: a commit in doubt may be repeated."""
+        context, calendar, now = self.context, self.sessions[window.instrument.calendar], self.context.clock.now()
+        storing = self.writers.submit(
+            lambda connection: stored_windows.store(connection, context.run, None, window, outcome, now, sessions=calendar)
+        )
+        _add(self.tally, window, await asyncio.wrap_future(storing))
+        self.bar(1, text=window.instrument.symbol)
+
+
 async def _over_one_connection(
-    context: Context, connection: Connection, windows: list[Window], sessions: Sessions, ledger: PostgresLedger,
-    writers: Writers, tally: Tally, bar: Progress, events: stored_events.Recorder,
-) -> list[Window]:  # fmt: skip
+    work: _Work, connection: Connection, windows: list[Window], events: stored_events.Recorder
+) -> list[Window]:
     """What one connection could do; returns the windows that it could not."""
+    context, tally = work.context, work.tally
     stop = Stop()
     watch = asyncio.create_task(_watch(context.stop, connection, stop))
     try:
-        ready, again = await _qualify(context, connection, windows, sessions, writers, tally, bar)
+        ready, again = await _qualify(work, connection, windows)
         timeout = context.config.gateway.request_timeout_seconds
 
         async def fetch(window: Window, on_first_frame: Callable[[datetime], None]) -> Outcome:
@@ -109,15 +137,12 @@ async def _over_one_connection(
 
         waiting = dict.fromkeys(ready)
         limits = Limits.of(context.config.pacing)
-
-        async def keep(window: Window, outcome: Outcome) -> None:
-            _add(tally, window, await _store(context, writers, window, outcome, sessions))
-            bar(1, text=window.instrument.symbol)
-
-        asked = fetch_all(_allowed(ready, tally), fetch, ledger, context.clock, limits, stop=stop)
-        async with aclosing(asked) as answers, Few(writers.count) as storing:
+        asked = fetch_all(
+            _allowed(ready, tally), fetch, work.ledger, context.clock, limits, pacing_class=work.pacing_class, stop=stop
+        )
+        async with aclosing(asked) as answers, Few(work.writers.count) as storing:
             async for window, outcome in answers:
-                await storing.start(keep(window, outcome))
+                await storing.start(work.keep(window, outcome))
                 await asyncio.to_thread(events.flush)
                 del waiting[window]
                 if connection.lost and outcome.kind is OutcomeKind.ERROR and outcome.code is None:
@@ -178,12 +203,11 @@ async def _watch(asked: Stop, connection: Connection, stop: Stop) -> None:
 
 
 async def _qualify(
-    context: Context, connection: Connection, windows: Sequence[Window], sessions: Sessions, writers: Writers, tally: Tally,
-    bar: Progress,
+    work: _Work, connection: Connection, windows: Sequence[Window]
 ) -> tuple[list[Window], list[Window]]:
     """Windows whose contract is known, asking IB for those that are not; and those that could not be asked about."""
     unknown = {each.instrument.symbol_id: each.instrument for each in windows if each.instrument.con_id is None}
-    answers = await qualify.ask(context, connection, list(unknown.values()))
+    answers = await qualify.ask(work.context, connection, list(unknown.values()))
     ready: list[Window] = []
     again: list[Window] = []
     for window in windows:
@@ -195,9 +219,8 @@ async def _qualify(
         elif answer is None:
             again.append(window)
         else:
-            _add(tally, window, await _store(context, writers, window, answer, sessions))
-            _count(tally, window, answer)
-            bar(1, text=window.instrument.symbol)
+            await work.keep(window, answer)
+            _count(work.tally, window, answer)
     return ready, again
 
 
@@ -209,16 +232,6 @@ def _allowed(windows: Sequence[Window], tally: Tally) -> Iterator[Window]:
             tally.stopped[exchange] += 1
         else:
             yield window
-
-
-async def _store(context: Context, writers: Writers, window: Window, outcome: Outcome, sessions: Sessions) -> Stored:
-    """One transaction: the request, its bars, what the coverage makes of it. Done again when the database went away in the
-    middle: a commit in doubt may be repeated."""
-    calendar, now = sessions[window.instrument.calendar], context.clock.now()
-    done = writers.submit(
-        lambda connection: stored_windows.store(connection, context.run, None, window, outcome, now, sessions=calendar)
-    )
-    return await asyncio.wrap_future(done)
 
 
 def _add(tally: Tally, window: Window, done: Stored) -> None:

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from scizor.base.exit import Exit
+from scizor.base.protocols import PacingClass
+from scizor.db.ledger import recent
 from scizor.ib.codes import explain
-from scizor.ib.pacing import Limits
+from scizor.ib.pacing import Limits, request_for
 from scizor.ib.plan import plan
 from scizor.jobs.fetching import NO_PERMISSION_MAX, Tally
 from scizor.market.calendar import venue
-from scizor.market.types import Instrument, OutcomeKind, Session, Window
+from scizor.market.coverage import expected
+from scizor.market.types import Instrument, OutcomeKind, Session, Timeframe, Window
 from scizor.run.context import Context, Result
 
-BAR_BYTES = 200  # a daily bar in the table and its index, measured over twenty years of eighteen shares
+BAR_BYTES = 200  # a bar in the table and its index, measured over twenty years of daily bars of eighteen shares
 QUIET_MIN = 5  # symbols of one exchange that answer "no data" at once are not quiet: something is wrong
 SHOWN_MAX = 12
 
 
 def plan_of(
     context: Context, windows: Sequence[Window], sessions: Mapping[str, Sequence[Session]],
-    instruments: Sequence[Instrument], stopped: Mapping[str, int],
+    instruments: Sequence[Instrument], stopped: Mapping[str, int], pacing_class: PacingClass = PacingClass.DAILY,
 ) -> str:  # fmt: skip
-    """How many requests, under which rule, until when, how much disk; and who is not asked, and why."""
+    """How many requests, under which rule, until when (with what the ledger has spent already), how much disk; and who is
+    not asked, and why."""
     now = context.clock.now()
     lines = []
     if windows:
-        planned = plan(windows, Limits.of(context.config.pacing), now)
-        bars = sum(_sessions_in(window, sessions) for window in windows)
+        limits = Limits.of(context.config.pacing)
+        spent = recent(context.connection, now, timedelta(seconds=limits.history_seconds))
+        planned = plan(
+            windows, limits, now, history=spent, describe=lambda window, terms: request_for(window, terms, pacing_class)
+        )
+        bars = sum(_bars_in(window, sessions) for window in windows)
         minutes, seconds = divmod(round((planned.eta - now).total_seconds()), 60)
         done = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
         lines.append(
@@ -36,7 +45,7 @@ def plan_of(
             f"{bars * BAR_BYTES / 1e6:.1f} MB; done in about {done}, at {planned.eta:%Y-%m-%d %H:%M} UTC"
         )
         shown = windows if context.args.verbose else windows[:SHOWN_MAX]
-        lines += [f"  {window.instrument.symbol:<8} {window.first} to {window.last}" for window in shown]
+        lines += [f"  {window.instrument.symbol:<8} {window.timeframe:<5} {window.first} to {window.last}" for window in shown]
         if len(windows) > len(shown):
             lines.append(f"  … and {len(windows) - len(shown)} more (-v shows all)")
     else:
@@ -46,9 +55,9 @@ def plan_of(
     return "\n".join(lines)
 
 
-def result_of(tally: Tally) -> Result:
+def result_of(tally: Tally, again: str = "bin/collect-daily --retry-failed tries at once") -> Result:
     """The exit status and the lines: 0 when every window has an answer, 3 when some have not, 77 or 69 when none has; 4 when
-    an answer was another contract's, whatever else there is to say."""
+    an answer was another contract's, whatever else there is to say. again: what a person can do about a failure at once."""
     ok = tally.kinds[OutcomeKind.OK] + tally.kinds[OutcomeKind.EMPTY_CONFIRMED]
     deferred = tally.kinds[OutcomeKind.EMPTY_UNCONFIRMED]
     alarming = {exchange: count for exchange, count in tally.quiet.items() if count >= QUIET_MIN and count > ok}
@@ -81,7 +90,7 @@ def result_of(tally: Tally) -> Result:
     elif tally.lost and not ok:
         result.status, result.hint = Exit.UNREACHABLE, "is the Gateway still logged in? sql/monitor/jobs.sql has its last words"
     elif failed:
-        result.hint = "the next run tries again what may succeed; bin/collect-daily --retry-failed tries at once"
+        result.hint = f"the next run tries again what may succeed; {again}"
     else:
         result.hint = "run it again: it goes on where it stopped"
     causes = {kind.value for kind, _, _ in tally.failures} | ({"quiet"} if alarming else set()) | ({"unasked"} if unasked else set())
@@ -106,5 +115,9 @@ def _grouped(tally: Tally) -> list[str]:
     return lines
 
 
-def _sessions_in(window: Window, sessions: Mapping[str, Sequence[Session]]) -> int:
-    return sum(window.first <= each.session_date <= window.last for each in sessions[window.instrument.calendar])
+def _bars_in(window: Window, sessions: Mapping[str, Sequence[Session]]) -> int:
+    """How many bars its sessions have at most, in continuous trading."""
+    held = [each for each in sessions[window.instrument.calendar] if window.first <= each.session_date <= window.last]
+    if window.timeframe is Timeframe.DAY1:
+        return len(held)
+    return sum(expected(each, window.timeframe) for each in held)

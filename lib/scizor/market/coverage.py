@@ -22,7 +22,18 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from scizor.market.types import Coverage, Incomplete, Instrument, Outcome, OutcomeKind, Session, Span, Why, Window
+from scizor.market.types import (
+    Coverage,
+    Incomplete,
+    Instrument,
+    Outcome,
+    OutcomeKind,
+    Session,
+    Span,
+    Timeframe,
+    Why,
+    Window,
+)
 
 CONFIRM_AFTER = timedelta(hours=12)
 RETRY_FIRST = timedelta(minutes=15)
@@ -192,6 +203,13 @@ def _answered(
             states[place] = absent[case]
     if seen is not None:
         _forget_not_listed(states, seen + 1, delisted)
+
+
+def expected(session: Session, timeframe: Timeframe) -> int:
+    """Bars that a session has: one a day, else those of continuous trading; what a closing auction adds is welcome."""
+    if timeframe is Timeframe.DAY1:
+        return 1
+    return -(-int((session.close - session.open).total_seconds()) // timeframe.seconds)
 
 
 def count(coverage: Coverage, instrument: Instrument, sessions: Sequence[Session]) -> Counts:

@@ -1,0 +1,61 @@
+"""bin/fill-gaps: what should be there and is not, of every series that was ever asked for: asked again, exactly that.
+
+A hole is what lies between sessions that were asked for before, or what failed or came incomplete and whose next time has
+come. What nobody has asked for yet is no hole: collect-daily and backfill ask for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import date, datetime
+
+from scizor.base.errors import UsageError
+from scizor.base.protocols import PacingClass
+from scizor.db import coverage as stored_coverage
+from scizor.db import symbols as stored_symbols
+from scizor.jobs import backfill, calendars, fetching, telling
+from scizor.market import due
+from scizor.market.chunks import Want
+from scizor.market.types import Timeframe
+from scizor.run.context import Context, Result
+
+AGAIN = "bin/coverage --why has the evidence; bin/fill-gaps --retry-failed tries at once"
+
+
+def run(context: Context) -> Result:
+    now, args = context.clock.now(), context.args
+    wants = known(context, now)
+    if not wants:
+        return Result("nothing was ever asked for", was_idle=True)
+    instruments = list({each.instrument.symbol_id: each.instrument for each in wants}.values())
+    sessions = calendars.load(context, instruments, now, earliest=None if not args.first else min(each.first for each in wants))
+    windows = backfill.plan(context, wants, sessions, now, holes=True)[: args.limit]
+    told = telling.plan_of(context, windows, sessions, instruments, {}, PacingClass.GAP_FILL)
+    if args.dry_run:
+        print(told)
+        return Result(was_idle=True)
+    if not windows:
+        return Result("no hole is due", was_idle=True)
+    context.log.info("%s", told)
+    if sys.stderr.isatty():
+        print(told, file=sys.stderr)
+    tally = asyncio.run(fetching.collect(context, windows, sessions, label="gaps", pacing_class=PacingClass.GAP_FILL))
+    return telling.result_of(tally, AGAIN)
+
+
+def known(context: Context, now: datetime) -> list[Want]:
+    """Every series of which anything is known, within what the options name."""
+    args, today = context.args, due.latest_today(now)
+    first = due.parse_date(args.first, today) if args.first else date(1970, 1, 2)
+    last = due.parse_date(args.last, today) if args.last else None
+    if last and last < first:
+        raise UsageError(f"--from {first} lies after --to {last}")
+    instruments = stored_symbols.load_instruments(context.connection, now, args.symbol or None)
+    wants = []
+    for timeframe, origin, number in stored_coverage.kinds(context.connection):
+        if (args.timeframe and timeframe.value not in args.timeframe) or origin.source != "ib":
+            continue
+        held = stored_coverage.load(context.connection, timeframe, origin, number)
+        wants += [Want(each, timeframe, first, last, origin) for each in instruments if each.symbol_id in held]
+    return sorted(wants, key=lambda each: (each.instrument.priority, each.timeframe is not Timeframe.DAY1))
