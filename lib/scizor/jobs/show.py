@@ -107,8 +107,12 @@ def table(lines: Sequence[Line]) -> str:
             line.symbol, str(line.tier), f"{line.expected:,}", f"{line.stored:,}", f"{line.missing:,}", line.why or "-",
             last, sparkline(line.closes),
         ))  # fmt: skip
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    right = {2, 3, 4, 6}
+    return aligned(rows, {2, 3, 4, 6})
+
+
+def aligned(rows: Sequence[Sequence[str]], right: set[int]) -> str:
+    """Columns as wide as their widest cell, two spaces between; those of `right` end where the others begin."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.rjust(width) if column in right else cell.ljust(width)
                   for column, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
