@@ -1,10 +1,9 @@
--- How many bars each session has in continuous trading (all of a daily bar's day), of one bar size and origin.
-SELECT b.symbol_id, b.session_date, count(*)
+-- How many bars each session has, of one bar size and origin: in continuous trading; of daily bars, all.
+SELECT b.symbol_id, b.session_date,
+       count(*) FILTER (WHERE b.timeframe = '1day' OR (b."timestamp" >= t.open_at AND b."timestamp" < t.close_at))
 FROM bars b
-JOIN symbols s ON s.id = b.symbol_id
-JOIN trading_sessions t ON t.calendar = s.calendar AND t.session_date = b.session_date
-    AND (b.timeframe = '1day' OR (b."timestamp" >= t.open AND b."timestamp" < t.close))
-WHERE b.timeframe = %(timeframe)s AND b.origin = %(origin)s
-  AND (%(symbols)s::integer[] IS NULL OR b.symbol_id = ANY (%(symbols)s::integer[]))
+JOIN unnest(%(dates)s::date[], %(opens)s::timestamptz[], %(closes)s::timestamptz[]) AS t (session_date, open_at, close_at)
+    ON t.session_date = b.session_date
+WHERE b.timeframe = %(timeframe)s AND b.origin = %(origin)s AND b.symbol_id = ANY (%(symbols)s::integer[])
   AND b."timestamp" >= %(first)s::timestamptz AND b."timestamp" < %(end)s::timestamptz
 GROUP BY b.symbol_id, b.session_date

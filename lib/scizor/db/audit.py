@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
 
-from scizor.db.sql import query
-from scizor.market.types import Timeframe
+from scizor.db.sql import array, query
+from scizor.market.completeness import Totals
+from scizor.market.types import Session, Timeframe
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -41,20 +42,37 @@ class Evidence(NamedTuple):
 
 
 def recount(
-    connection: Connection, timeframe: Timeframe, origin: int, first: date, last: date, symbols: Collection[int] | None = None
+    connection: Connection, timeframe: Timeframe, origin: int, sessions: Sequence[Session], symbols: Collection[int]
 ) -> Counted:
-    """Bars in continuous trading by symbol id and session date, counted in the table itself. origin: its number. A session
-    without any is absent."""
+    """Bars in continuous trading by symbol id and session date, counted in the table itself. origin: its number; sessions:
+    those of the calendar that all these symbols have. A session without any is absent."""
+    if not sessions or not symbols:
+        return {}
     values = {
-        "timeframe": str(timeframe), "origin": origin, "symbols": None if symbols is None else sorted(symbols),
-        "first": datetime.combine(first, time(0), UTC) - timedelta(days=1),
-        "end": datetime.combine(last, time(0), UTC) + timedelta(days=2),  # a session begins and ends in other UTC days, too
+        "timeframe": str(timeframe), "origin": origin, "symbols": sorted(symbols), **_between(sessions[0].session_date, sessions[-1].session_date),
+        "dates": array(each.session_date for each in sessions), "opens": array(each.open for each in sessions),
+        "closes": array(each.close for each in sessions),
     }  # fmt: skip
     found: Counted = {}
     for symbol_id, day, count in connection.execute(query("bars_by_session"), values):
-        if first <= day <= last:
-            found.setdefault(symbol_id, {})[day] = count
+        found.setdefault(symbol_id, {})[day] = count
     return found
+
+
+def daily_totals(
+    connection: Connection, origin: int, first: date, last: date, symbols: Collection[int] | None = None
+) -> dict[int, Totals]:
+    """Of the daily bars in the table, by symbol id: completeness.Totals of their session dates in [first, last]."""
+    values = {"origin": origin, "symbols": None if symbols is None else sorted(symbols), **_between(first, last, days=0)}
+    return {symbol_id: Totals(*numbers) for symbol_id, *numbers in connection.execute(query("daily_totals"), values)}
+
+
+def _between(first: date, last: date, days: int = 1) -> dict[str, datetime]:
+    """Starts of bars of these session dates: a session of shorter bars begins and ends in other UTC days, too."""
+    return {
+        "first": datetime.combine(first, time(0), UTC) - timedelta(days=days),
+        "end": datetime.combine(last, time(0), UTC) + timedelta(days=days + 1),
+    }
 
 
 def evidence(

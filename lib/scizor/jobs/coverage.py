@@ -15,10 +15,10 @@ from scizor.db import calendar as stored_calendar
 from scizor.db import coverage as stored_coverage
 from scizor.db import symbols as stored_symbols
 from scizor.db.audit import Evidence
+from scizor.db.connect import Connection
 from scizor.jobs.show import aligned
 from scizor.market import due
-from scizor.market.completeness import UNASKED, Completeness, completeness
-from scizor.market.coverage import dates_of
+from scizor.market.completeness import UNASKED, Axis, Completeness, Totals, completeness, daily
 from scizor.market.types import Coverage, Instrument, Origin, Session, Timeframe
 from scizor.run.context import Context, Result
 
@@ -65,29 +65,20 @@ def read(context: Context) -> list[Line]:
         name: [each for each in stored_calendar.load(connection, name, last=last) if each.last <= settled]
         for name in {each.calendar for each in instruments}
     }
+    axes = {name: Axis.of(each) for name, each in sessions.items()}
     lines: list[Line] = []
     for timeframe, origin, number in stored_coverage.kinds(connection):
         if args.timeframe and timeframe.value not in args.timeframe:
             continue
-        ids = [each.symbol_id for each in instruments]
-        coverages = stored_coverage.load(connection, timeframe, origin, number, ids)
+        coverages = stored_coverage.load(connection, timeframe, origin, number, [each.symbol_id for each in instruments])
         held = [each for each in instruments if each.symbol_id in coverages]
-        parts = {each.symbol_id: _part(sessions[each.calendar], coverages[each.symbol_id], first) for each in held}
-        edges = [(part[0].session_date, part[-1].session_date) for part in parts.values() if part]
-        if not edges:
-            continue
-        counted = audit.recount(
-            connection, timeframe, number, min(each[0] for each in edges), max(each[1] for each in edges), list(parts)
-        )
-        reasons = audit.evidence(connection, timeframe, number, list(parts)) if args.why or args.json else {}
-        lines += [
-            Line(
-                each, timeframe, origin,
-                completeness(coverages[each.symbol_id], each, timeframe, parts[each.symbol_id], counted.get(each.symbol_id, {})),
-                tuple(_within(reasons.get(each.symbol_id, ()), parts[each.symbol_id])),
-            )
-            for each in held if parts[each.symbol_id]
-        ]  # fmt: skip
+        found = audited(connection, timeframe, number, held, coverages, sessions, axes, first)
+        reasons = audit.evidence(connection, timeframe, number, list(found)) if args.why or args.json else {}
+        for each in held:
+            if each.symbol_id in found:
+                begin = _begin(axes[each.calendar], coverages[each.symbol_id], first)
+                evidence = _within(reasons.get(each.symbol_id, ()), axes[each.calendar].dates[begin:])
+                lines.append(Line(each, timeframe, origin, found[each.symbol_id], tuple(evidence)))
     return sorted(lines, key=lambda each: (-each.found.missing, each.instrument.priority, each.instrument.symbol, each.timeframe.seconds))
 
 
@@ -105,21 +96,48 @@ def _range(context: Context) -> tuple[date | None, date]:
     return first, last
 
 
-def _part(sessions: Sequence[Session], coverage: Coverage, first: date | None) -> Sequence[Session]:
-    """The sessions to look at: from `first`, or from the oldest that was ever asked for."""
+def audited(
+    connection: Connection, timeframe: Timeframe, number: int, instruments: Sequence[Instrument], coverages: Mapping[int, Coverage],
+    sessions: Mapping[str, Sequence[Session]], axes: Mapping[str, Axis], first: date | None = None,
+) -> dict[int, Completeness]:  # fmt: skip
+    """How complete each series of one bar size and origin (its number) is, by symbol id, from `first` on or from the oldest
+    session that was ever asked for. sessions: those that are due, by calendar; axes: the same."""
+    found: dict[int, Completeness] = {}
+    for calendar, axis in axes.items():
+        begins = {
+            each.symbol_id: begin for each in instruments
+            if each.calendar == calendar and (begin := _begin(axis, coverages[each.symbol_id], first)) < len(axis.dates)
+        }  # fmt: skip
+        mine = [each for each in instruments if each.symbol_id in begins]
+        if timeframe is Timeframe.DAY1 and mine:
+            totals = audit.daily_totals(connection, number, axis.dates[min(begins.values())], axis.dates[-1], list(begins))
+            for each in mine:
+                whole = daily(coverages[each.symbol_id], each, axis, begins[each.symbol_id], totals.get(each.symbol_id, Totals()))
+                if whole is not None:
+                    found[each.symbol_id] = whole
+        left = [each for each in mine if each.symbol_id not in found]
+        if left:
+            part = sessions[calendar][min(begins[each.symbol_id] for each in left) :]
+            counted = audit.recount(connection, timeframe, number, part, [each.symbol_id for each in left])
+            for each in left:
+                days = sessions[calendar][begins[each.symbol_id] :]
+                found[each.symbol_id] = completeness(coverages[each.symbol_id], each, timeframe, days, counted.get(each.symbol_id, {}))
+    return found
+
+
+def _begin(axis: Axis, coverage: Coverage, first: date | None) -> int:
+    """The place of the oldest session to look at."""
     known = [each.first for each in coverage.spans[:1]] + [each.session_date for each in coverage.incomplete[:1]]
-    begin = first or min(known, default=date.max)
-    return sessions[bisect_left(dates_of(sessions), begin) :]
+    return bisect_left(axis.dates, first or min(known, default=date.max))
 
 
-def _within(evidence: Iterable[Evidence], part: Sequence[Session]) -> list[Evidence]:
+def _within(evidence: Iterable[Evidence], dates: Sequence[date]) -> list[Evidence]:
     """What lies in these sessions, cut to them."""
-    if not part:
+    if not dates:
         return []
-    low, high = part[0].session_date, part[-1].session_date
     return [
-        each._replace(first=max(each.first, low), last=min(each.last, high))
-        for each in evidence if each.first <= high and each.last >= low
+        each._replace(first=max(each.first, dates[0]), last=min(each.last, dates[-1]))
+        for each in evidence if each.first <= dates[-1] and each.last >= dates[0]
     ]  # fmt: skip
 
 
