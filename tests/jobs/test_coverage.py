@@ -60,6 +60,12 @@ def test_a_bar_that_vanishes_from_the_table_contradicts_the_ledger_and_is_missin
     status, text = told(there, capfd, "--why")
     assert status is Exit.FINDING
     assert "contradicted 1" in text and "do not bear out the ledger: 2025-01-15" in text
+    asked = len(there.requests())
+    assert there.run("fill-gaps") is Exit.DONE
+    assert len(there.requests()) == asked
+    assert there.run("fill-gaps", "--recount") is Exit.DONE
+    assert len(there.requests()) == asked + 1
+    assert told(there, capfd)[0] is Exit.DONE
 
 
 def test_a_session_that_nobody_has_asked_for_since_is_missing_and_a_failed_one_says_what_ib_said(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from scizor.base.errors import UsageError
@@ -91,9 +91,10 @@ def begin(context: Context, instrument: Instrument, timeframe: Timeframe, flags:
 
 
 def plan(
-    context: Context, wants: Iterable[Want], sessions: Mapping[str, Sequence[Session]], now: datetime, *, holes: bool = False
-) -> list[Window]:
-    """The windows of all series. Those of one priority newest first across symbols, so that the newest days of all come
+    context: Context, wants: Iterable[Want], sessions: Mapping[str, Sequence[Session]], now: datetime, *, holes: bool = False,
+    also: Mapping[tuple[int, Timeframe, Origin], Collection[date]] = {},
+) -> list[Window]:  # fmt: skip
+    """The windows of all series. also: by series, sessions to be asked for whatever is known. Those of one priority newest first across symbols, so that the newest days of all come
     before the oldest of one."""
     args = context.args
     found: list[tuple[int, int, Window]] = []
@@ -107,7 +108,7 @@ def plan(
         windows = chunks.windows(
             want, coverages[key].get(want.instrument.symbol_id), sessions[want.instrument.calendar], now,
             context.config.collect.settle_minutes, size=lambda timeframe: min(most or SESSIONS[timeframe], SESSIONS[timeframe]),
-            holes=holes, is_forced=args.retry_failed,
+            holes=holes, is_forced=args.retry_failed, also=also.get((want.instrument.symbol_id, want.timeframe, want.origin), ()),
         )  # fmt: skip
         found += [(want.instrument.priority, -want.timeframe.seconds, window) for window in windows]
     found.sort(key=lambda each: (*each[:2], -each[2].last.toordinal(), each[2].instrument.symbol))

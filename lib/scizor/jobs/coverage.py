@@ -48,7 +48,7 @@ def run(context: Context) -> Result:
     if contradicted:
         return Result(
             f"{summary}; in {contradicted} sessions the ledger and the bars contradict each other", Exit.FINDING,
-            hint="bin/fill-gaps --retry-failed asks for them again",
+            hint="bin/fill-gaps --recount asks for them again",
         )  # fmt: skip
     if missing:
         return Result(summary, Exit.FINDING, hint="--why has the evidence; bin/fill-gaps asks for what is due again")

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 
 from scizor.base.errors import UsageError
 from scizor.base.protocols import PacingClass
 from scizor.db import coverage as stored_coverage
 from scizor.db import symbols as stored_symbols
 from scizor.jobs import backfill, calendars, fetching, telling
+from scizor.jobs.coverage import audited
 from scizor.market import due
 from scizor.market.chunks import Want
-from scizor.market.types import Timeframe
+from scizor.market.completeness import Axis
+from scizor.market.types import Origin, Session, Timeframe
 from scizor.run.context import Context, Result
+
+Contradicted = dict[tuple[int, Timeframe, Origin], tuple[date, ...]]
 
 AGAIN = "bin/coverage --why has the evidence; bin/fill-gaps --retry-failed tries at once"
 
@@ -30,7 +35,8 @@ def run(context: Context) -> Result:
         return Result("nothing was ever asked for", was_idle=True)
     instruments = list({each.instrument.symbol_id: each.instrument for each in wants}.values())
     sessions = calendars.load(context, instruments, now, earliest=None if not args.first else min(each.first for each in wants))
-    windows = backfill.plan(context, wants, sessions, now, holes=True)[: args.limit]
+    also = contradicted(context, wants, sessions, now) if args.recount else {}
+    windows = backfill.plan(context, wants, sessions, now, holes=True, also=also)[: args.limit]
     told = telling.plan_of(context, windows, sessions, instruments, {}, PacingClass.GAP_FILL)
     if args.dry_run:
         print(told)
@@ -59,3 +65,20 @@ def known(context: Context, now: datetime) -> list[Want]:
         held = stored_coverage.load(context.connection, timeframe, origin, number)
         wants += [Want(each, timeframe, first, last, origin) for each in instruments if each.symbol_id in held]
     return sorted(wants, key=lambda each: (each.instrument.priority, each.timeframe is not Timeframe.DAY1))
+
+
+def contradicted(
+    context: Context, wants: Sequence[Want], sessions: Mapping[str, Sequence[Session]], now: datetime
+) -> Contradicted:
+    """By series, the sessions in which the table of bars does not bear out the ledger."""
+    settled = now - timedelta(minutes=context.config.collect.settle_minutes)
+    over = {name: [each for each in days if each.last <= settled] for name, days in sessions.items()}
+    axes = {name: Axis.of(each) for name, each in over.items()}
+    found: Contradicted = {}
+    for timeframe, origin, number in stored_coverage.kinds(context.connection):
+        mine = [each.instrument for each in wants if (each.timeframe, each.origin) == (timeframe, origin)]
+        known = stored_coverage.load(context.connection, timeframe, origin, number, [each.symbol_id for each in mine])
+        for symbol_id, whole in audited(context.connection, timeframe, number, mine, known, over, axes).items():
+            if whole.contradicted:
+                found[symbol_id, timeframe, origin] = whole.contradicted
+    return found

@@ -9,7 +9,7 @@ limitations), takes a second or more of service a request whatever its size, and
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -40,13 +40,13 @@ Size = Callable[[Timeframe], int]
 
 def windows(
     want: Want, coverage: Coverage | None, sessions: Sequence[Session], now: datetime, settle_minutes: int, *,
-    size: Size = SESSIONS.__getitem__, holes: bool = False, is_forced: bool = False,
+    size: Size = SESSIONS.__getitem__, holes: bool = False, is_forced: bool = False, also: Collection[date] = (),
 ) -> Iterator[Window]:  # fmt: skip
     """The windows of one series that are wanted now, newest first.
 
     sessions: the calendar's, oldest first. size: how many sessions a window may hold; asked again for each window, so that
     it may follow what the vendor bears. holes: only what lies between sessions that were asked for before, or has failed:
-    not what nobody has asked for yet. is_forced: whatever its next time.
+    not what nobody has asked for yet. is_forced: whatever its next time. also: sessions to be asked for whatever is known.
     """
     if want.instrument.refused:
         return
@@ -65,6 +65,8 @@ def windows(
     if holes:  # what lies beyond the newest session that was ever asked for is the next collection's
         ended = next((place for place in range(len(states) - 1, -1, -1) if states[place] is not None), -1)
         wanted = [place for place in wanted if place < ended or states[place] is not None]
+    if also:
+        wanted = sorted({*wanted, *(place for place, day in enumerate(dates) if day in also)})
     while wanted:
         run = _newest_run(wanted, size(want.timeframe))
         del wanted[len(wanted) - len(run) :]
