@@ -115,6 +115,8 @@ def test_the_demo_collects_twenty_years_shows_them_and_finds_nothing_due_the_sec
         assert "5,0" in lines["CBA"]
         assert len([line for line in lines.values() if "▁" in line]) >= 17  # APT has left the simulated market too
         assert "successor SQ2" in first.stdout
+        assert "^C" in first.stdout and first.stdout.count("bin/backfill") >= 2
+        assert "QQQ     5min  TRADES        10       780     780          0        0  100.00 %  -" in first.stdout
         second = _run(copy, "demo", "--simulated")
         assert second.returncode == 0, second.stderr
         assert "nothing was due" in second.stdout
