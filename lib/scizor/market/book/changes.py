@@ -24,7 +24,7 @@ from scizor.market.book.layout import (
     WAITING,
 )
 from scizor.market.book.rows import U, best, clear, has_both_sides, locate, put, put_full, take
-from scizor.market.events import CLOCK, DELETE, HALT, INSERT, LEVEL, OFF_GRID, RESET, RESUME, TRADE, UPDATE
+from scizor.market.events import CLOCK, DELETE, HALT, INSERT, LEVEL, OFF_GRID, RESET, RESUME, TRADE, UNKNOWN, UPDATE
 
 INLINED = ("change", "change_level", "change_row", "look")
 
@@ -115,7 +115,7 @@ def refusal(book: Any, event: Any) -> int:
         return OP
     if int(event["ts"]) < int(book["ts"]):
         return TIME
-    if op <= LEVEL and int(event["side"]) > 1:
+    if (op <= LEVEL and int(event["side"]) > 1) or (op == TRADE and int(event["side"]) > UNKNOWN):
         return SIDE
     if op <= TRADE and (size < 0 or (size == 0 and op == TRADE)):
         return SIZE
