@@ -97,6 +97,7 @@ def make_state(symbols: int, levels: int = 10, table: NDArray[np.void] | None = 
     if table.dtype != PARAMETERS or not len(table) >= 1:
         raise ValueError("the table is made by parameters(): PARAMETERS, one row or more")
     records = np.zeros(symbols, state_dtype(DEEP if is_by_price else ROWS_MAX))
+    records["room"] = records.dtype["price"].shape[1]
     return State(records, table)
 
 

@@ -15,15 +15,20 @@ Books = NDArray[np.void]
 
 
 def make_books(symbols: int, depth: int = layout.DEEP) -> Books:
-    """Empty books of `depth` rows a side: DEEP for a feed by price, the subscribed rows (at most ROWS_MAX) for one by position."""
-    if not 1 <= depth < 2**16:
-        raise ValueError(f"a book of {depth} rows a side: 1 to {2**16 - 1}")
-    return np.zeros(symbols, layout.book_dtype(depth))
+    """Empty books of `depth` rows a side: DEEP for a feed by price, the subscribed rows for one by position.
+
+    There are two records, of ROWS_MAX and of DEEP rows, and code is compiled for each: not for every depth.
+    """
+    if not 1 <= depth <= layout.DEEP:
+        raise ValueError(f"a book of {depth} rows a side: 1 to {layout.DEEP}")
+    books = np.zeros(symbols, layout.book_dtype(layout.ROWS_MAX if depth <= layout.ROWS_MAX else layout.DEEP))
+    books["room"] = depth
+    return books
 
 
 def apply(books: Books, events: NDArray[np.void]) -> int:
     """Applies events.EVENT records in their order; returns how many were refused (see counters)."""
-    return int(kernels().change_all(books, books.dtype["price"].shape[1], events))
+    return int(kernels().change_all(books, events))
 
 
 def levels(books: Books, symbol: int, side: int, count: int | None = None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -56,14 +56,14 @@ def look(book: Any) -> None:
         book["flags"] = flags & ~IS_CROSSED
 
 
-def change_row(book: Any, levels: int, op: int, side: int, row: int, price: int, size: int) -> int:
-    """IB's operations by position: insert 0 <= row <= rows, row < levels; update and delete 0 <= row < rows. 1 if refused."""
+def change_row(book: Any, room: int, op: int, side: int, row: int, price: int, size: int) -> int:
+    """IB's operations by position: insert 0 <= row <= rows, row < room; update and delete 0 <= row < rows. 1 if refused."""
     rows = int(book["rows"][side])
     index = rows - 1 - row
     if op == INSERT:
-        if row > rows or row >= levels:
+        if row > rows or row >= room:
             return refuse(book, ROW)
-        if rows < levels:
+        if rows < room:
             put(book, side, index + 1, price, size)
         else:
             put_full(book, side, index + 1, price, size)
@@ -79,7 +79,7 @@ def change_row(book: Any, levels: int, op: int, side: int, row: int, price: int,
     return 0
 
 
-def change_level(book: Any, depth: int, side: int, price: int, size: int) -> int:
+def change_level(book: Any, room: int, side: int, price: int, size: int) -> int:
     """By price: sets, inserts or (size 0) removes the level. Never refused."""
     found = locate(book, side, price)
     index = found >> 1
@@ -93,7 +93,7 @@ def change_level(book: Any, depth: int, side: int, price: int, size: int) -> int
             look(book)
     elif size == 0:
         count(book, ABSENT)
-    elif rows < depth:
+    elif rows < room:
         put(book, side, index, price, size)
         if index == rows:
             look(book)
@@ -124,7 +124,7 @@ def refusal(book: Any, event: Any) -> int:
     return -1
 
 
-def change(book: Any, levels: int, event: Any) -> int:
+def change(book: Any, event: Any) -> int:
     """One event. 1 if it was refused."""
     ts = int(event["ts"])
     op = int(event["op"])
@@ -133,14 +133,15 @@ def change(book: Any, levels: int, event: Any) -> int:
     size = int(event["size"])
     # one branch that is never taken, where a guard each would be five
     if (op > LEVEL) | (ts < int(book["ts"])) | (side > 1) | (size < 0) | (price == OFF_GRID):
-        return change_rarely(book, levels, event)
+        return change_rarely(book, event)
     book["ts"] = ts
+    room = int(book["room"])
     if op == LEVEL:
-        return change_level(book, levels, side, price, size)
-    return change_row(book, levels, op, side, int(event["row"]), price, size)
+        return change_level(book, room, side, price, size)
+    return change_row(book, room, op, side, int(event["row"]), price, size)
 
 
-def change_rarely(book: Any, levels: int, event: Any) -> int:
+def change_rarely(book: Any, event: Any) -> int:
     """What is no change of a row, or seems to be none that may be made."""
     why = refusal(book, event)
     if why >= 0:
@@ -148,7 +149,7 @@ def change_rarely(book: Any, levels: int, event: Any) -> int:
     op = int(event["op"])
     book["ts"] = int(event["ts"])
     if op == DELETE:
-        return change_row(book, levels, op, int(event["side"]), int(event["row"]), 0, 0)
+        return change_row(book, int(book["room"]), op, int(event["side"]), int(event["row"]), 0, 0)
     if op in (RESET, HALT):
         clear(book)
         book["flags"] = (int(book["flags"]) | WAITING | (HALTED if op == HALT else 0)) & ~(IS_CROSSED | RESUBSCRIBE)
@@ -157,14 +158,14 @@ def change_rarely(book: Any, levels: int, event: Any) -> int:
     return 0
 
 
-def change_all(books: Any, levels: int, events: Any) -> int:
+def change_all(books: Any, events: Any) -> int:
     """All events in their order. Returns how many were refused; one of a symbol that is not there is among them."""
     refused = 0
     for i in range(events.shape[0]):
         event = events[i]
         symbol = int(event["symbol"])
         if symbol < books.shape[0]:
-            refused += change(books[symbol], levels, event)
+            refused += change(books[symbol], event)
         else:
             refused += 1
     return refused

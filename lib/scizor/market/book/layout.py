@@ -43,8 +43,9 @@ REFUSED = 16
 HEAD: list[tuple[Any, ...]] = [
     ("ts", "<i8"),  # ns UTC of the last event
     ("rows", "<u2", (2,)),
+    ("room", "<u2"),  # rows a side that the feed shows, at most the record's depth
     ("flags", "u1"),
-    ("spare", "u1", (3,)),
+    ("spare", "u1"),
 ]
 
 
