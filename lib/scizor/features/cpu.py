@@ -18,7 +18,13 @@ from scizor.market.events import EVENT
 @functools.cache
 def kernels() -> SimpleNamespace:
     """The compiled functions, by their names in formulas, steps and loops."""
-    return compiled([rows, changes, formulas, steps, loops], cpu, sources=[tables, parameters, state, layout])
+    return compiled([loops], cpu, base=scalars())
+
+
+@functools.cache
+def scalars() -> SimpleNamespace:
+    """What is compiled once for all loops: one event into one record, all numbers of one record."""
+    return compiled([rows, changes, formulas, steps], cpu, sources=[tables, parameters, state, layout])
 
 
 def apply(state: State, events: NDArray[np.void]) -> int:

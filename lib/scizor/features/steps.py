@@ -65,7 +65,8 @@ def step_rarely(rec: Any, p: Any, event: Any) -> int:
     x = pass_time(rec, p, ts)
     rec["ts"] = ts
     if op == DELETE:  # its price is not read
-        return change_book(rec, p, op, int(event["side"]), int(event["row"]), 0, 0, x, ts)
+        side, row = int(event["side"]), int(event["row"])
+        return change_book(rec, p, op, side, row, int(event["price"]), int(event["size"]), x, ts)
     if op in (RESET, HALT):
         integrate(rec, p, growth(x, int(p["trade_shift"])))
         clear(rec)

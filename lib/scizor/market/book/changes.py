@@ -149,7 +149,8 @@ def change_rarely(book: Any, event: Any) -> int:
     op = int(event["op"])
     book["ts"] = int(event["ts"])
     if op == DELETE:
-        return change_row(book, int(book["room"]), op, int(event["side"]), int(event["row"]), 0, 0)
+        side, row = int(event["side"]), int(event["row"])
+        return change_row(book, int(book["room"]), op, side, row, int(event["price"]), int(event["size"]))
     if op in (RESET, HALT):
         clear(book)
         book["flags"] = (int(book["flags"]) | WAITING | (HALTED if op == HALT else 0)) & ~(IS_CROSSED | RESUBSCRIBE)

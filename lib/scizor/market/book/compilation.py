@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -23,16 +23,17 @@ def compiled(
     *,
     sources: Sequence[ModuleType] = (),
     replaced: Mapping[str, Any] | None = None,
+    base: SimpleNamespace | None = None,
 ) -> SimpleNamespace:
     """The functions of all modules, decorated, by name. `modules`: those that are called before those that call.
 
     A module's INLINED names those functions that belong into their callers: decorate() is told.
     sources: modules whose text decides about the code as well (tables). replaced: functions that are given another body
-    on this device, by name.
+    on this device, by name. base: what was compiled before, and is called instead of being compiled once more.
     """
-    digest = _digest([*modules, *sources])
-    found: dict[Any, Any] = {}
-    names: dict[str, Any] = {}
+    digest = _digest([*modules, *sources], "" if base is None else base.digest)
+    names: dict[str, Any] = {} if base is None else {**vars(base)}
+    found: dict[Any, Any] = {} if base is None else dict(base.found)
     for module in modules:
         space = dict(vars(module))
         for name, value in vars(module).items():
@@ -49,7 +50,7 @@ def compiled(
                 copy.__module__ = module.__name__
                 made = decorate(copy, name in getattr(module, "INLINED", ()))
             space[name] = found[value] = names[name] = made
-    return SimpleNamespace(**names)
+    return SimpleNamespace(**{**names, "digest": digest, "found": found})
 
 
 def cpu(function: Any, is_inlined: bool = False) -> Any:
@@ -62,6 +63,6 @@ def cpu(function: Any, is_inlined: bool = False) -> Any:
     return made
 
 
-def _digest(modules: Sequence[ModuleType]) -> str:
-    text = "\0".join([np.__version__, *(inspect.getsource(each) for each in modules)])
+def _digest(modules: Sequence[ModuleType], before: str) -> str:
+    text = "\0".join([np.__version__, before, *(Path(each.__file__ or "").read_text() for each in modules)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
