@@ -40,7 +40,7 @@ Where the definition leaves room, it is read like this:
 from __future__ import annotations
 
 from scizor.features.cpu import apply, apply_evaluate, evaluate
-from scizor.features.parameters import PARAMETERS, parameters, rank_weights
+from scizor.features.parameter_table import PARAMETERS, parameters, rank_weights
 from scizor.features.state import OUTPUT, SCORED, State, make_output, make_state
 
 __all__ = [

@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 
-from scizor.features.parameters import PARAMETERS
+from scizor.features.parameter_table import PARAMETERS
 from scizor.features.state import State, state_dtype
 
 MAGIC = "scizor kernel state"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
-from scizor.features import formulas, loops, parameters, state, steps, tables
+from scizor.features import formulas, loops, parameter_table, state, steps, tables
 from scizor.features.state import OUTPUT, State
 from scizor.market.book import changes, layout, rows
 from scizor.market.book.compilation import compiled, cpu
@@ -24,7 +24,7 @@ def kernels() -> SimpleNamespace:
 @functools.cache
 def scalars() -> SimpleNamespace:
     """What is compiled once for all loops: one event into one record, all numbers of one record."""
-    return compiled([rows, changes, formulas, steps], cpu, sources=[tables, parameters, state, layout])
+    return compiled([rows, changes, formulas, steps], cpu, sources=[tables, parameter_table, state, layout])
 
 
 def apply(state: State, events: NDArray[np.void]) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from scizor.features.parameters import QUANTUM_LOG2, REBASE_LOG2
+from scizor.features.parameter_table import QUANTUM_LOG2, REBASE_LOG2
 from scizor.features.state import IS_FRESH, SCORED, STARTED
 from scizor.features.tables import FRACTION, POWER, STEPS, STEPS_LOG2
 from scizor.market.book.layout import HALTED, WAITING

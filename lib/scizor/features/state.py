@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scizor.features.parameters import PARAMETERS, parameters
+from scizor.features.parameter_table import PARAMETERS, parameters
 from scizor.market.book.layout import COUNTERS, DEEP, HEAD, ROWS_MAX, book_fields
 
 #: S5 looks for an equal print among so many, and in a histogram of so many bins.

@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from scizor.features.formulas import UNDEFINED, fresh_imbalance, growth, product, shrinkage, signals
-from scizor.features.parameters import QUANTUM_LOG2, REBASE_LOG2
+from scizor.features.parameter_table import QUANTUM_LOG2, REBASE_LOG2
 from scizor.features.state import BINS, HAS_MID, HAS_PRICE, IS_FRESH, RING, STARTED
 from scizor.market.book.changes import count, look, refusal, refuse
 from scizor.market.book.layout import ABSENT, HALTED, IS_CROSSED, LOST, RESUBSCRIBE, ROW, WAITING

@@ -24,18 +24,19 @@ def compiled(
     sources: Sequence[ModuleType] = (),
     replaced: Mapping[str, Any] | None = None,
     base: SimpleNamespace | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> SimpleNamespace:
     """The functions of all modules, decorated, by name. `modules`: those that are called before those that call.
 
     A module's INLINED names those functions that belong into their callers: decorate() is told.
     sources: modules whose text decides about the code as well (tables). replaced: functions that are given another body
-    on this device, by name. base: what was compiled before, and is called instead of being compiled once more.
+    on this device, by name. base: what was compiled before, and is called instead of being compiled once more. given: further global names.
     """
     digest = _digest([*modules, *sources], "" if base is None else base.digest)
     names: dict[str, Any] = {} if base is None else {**vars(base)}
     found: dict[Any, Any] = {} if base is None else dict(base.found)
     for module in modules:
-        space = dict(vars(module))
+        space = {**vars(module), **(given or {})}
         for name, value in vars(module).items():
             if not isinstance(value, FunctionType):
                 continue
