@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from scizor.base.clock import StoppedClock
 from scizor.base.config import Config
 from scizor.base.errors import ConfigurationError, UsageError
 from scizor.base.exit import Exit
+from scizor.base.paths import ROOT
 from scizor.features import OUTPUT, apply, evaluate, make_output, make_state
 from scizor.jobs import features, features_input, features_sweep
 from scizor.market.events import ASK, BID, INSERT, LAST, TRADE, UPDATE
@@ -28,14 +31,14 @@ OPEN = 1_736_937_000 * SECOND  # 2025-01-15 10:30 UTC
 MINUTES = 6
 
 
-def session(symbol: int, seed: int, drift: float) -> list[Raw]:
-    """Six minutes of a book of three rows and its prints, five events a second; `drift` is the share of buyers."""
+def session(symbol: int, seed: int, drift: float, seconds: int = MINUTES * 60) -> list[Raw]:
+    """Some minutes of a book of three rows and its prints, five events a second; `drift` is the share of buyers."""
     source = np.random.default_rng(seed)
     raw: list[Raw] = []
     for side, sign in ((ASK, 1), (BID, -1)):
         for row in range(3):
             raw.append((OPEN + symbol, 1000 + sign * (row + 1), 50, symbol, INSERT, side, row, LAST))
-    for tick in range(MINUTES * 60 * 5):
+    for tick in range(seconds * 5):
         ts = OPEN + symbol + (tick + 1) * SECOND // 5
         if source.random() < 0.3:
             is_buyer = source.random() < drift
@@ -147,6 +150,36 @@ def test_a_combination_of_the_sweep_is_a_stream_of_the_kernel(recording: Path) -
     assert found.dtype == OUTPUT and found[100].tobytes() == out[0].tobytes()
     other = features_sweep.outputs(mine, 3, features_sweep.Combination(2, 2, 4.0, 300.0), grid)
     assert (other["s1"] != found["s1"]).any() and (other["s3"] == found["s3"]).all()
+
+
+def test_the_gpu_tells_the_same_lines(tmp_path: Path) -> None:
+    """In numba's simulator, which is right and slow: a short session, and a process of its own, because numba asks once."""
+    header = event_file.Header(("BUY",), ("0.01",), 3)
+    (tmp_path / "day.l2ev").write_bytes(event_file.encode(header) + records(session(0, 1, 0.9, seconds=45)).tobytes())
+    asked = ["--recordings", str(tmp_path), "--symbol", "BUY", "--from", "2025-01-15", "--csv"]
+    said = {}
+    for device, simulated in (("cpu", "0"), ("cuda", "1")):
+        for words in (["sweep", "--half-lives", "34,69"], ["--every", "20"]):
+            done = subprocess.run(
+                [str(ROOT / "bin" / "features"), *words, *asked, "--device", device], env={**os.environ, "NUMBA_ENABLE_CUDASIM": simulated},
+                capture_output=True, text=True, check=True, timeout=120,
+            )  # fmt: skip
+            assert "CPU computes" not in done.stderr
+            said[device, words[0]] = done.stdout
+    assert said["cuda", "sweep"] == said["cpu", "sweep"] and len(said["cpu", "sweep"].splitlines()) == 3
+    assert said["cuda", "--every"] == said["cpu", "--every"] and len(said["cpu", "--every"].splitlines()) >= 3
+
+
+def test_without_a_gpu_it_says_so_and_uses_the_CPU(call: Call, recording: Path, capsys: Capture) -> None:
+    from scizor.features import cuda
+
+    if not cuda.why_not():
+        pytest.skip(f"there is a GPU here: {cuda.device_name()}")
+    call("features", "--recordings", recording, "--symbol", "BUY", "--from", "2025-01-15", "--device", "cuda", "--csv")
+    told = capsys.readouterr()
+    assert "the CPU computes the same numbers" in told.err
+    call("features", "--recordings", recording, "--symbol", "BUY", "--from", "2025-01-15", "--csv")
+    assert capsys.readouterr().out == told.out
 
 
 def test_raw_flow_of_ten_seconds_is_what_came_in_them() -> None:

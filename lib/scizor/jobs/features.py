@@ -6,6 +6,7 @@ grid. A new piece of a recording begins its book anew and keeps what was accumul
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -64,14 +65,14 @@ def run(context: Context) -> Result:
     wanted = pieces_of(context, args.symbol, first, last)
     if args.plot and len(wanted) != 1:
         raise UsageError(f"--plot draws one symbol, and these are {len(wanted)}", hint="--symbol CODE")
-    step = args.every * SECOND_NS
+    step, engine = args.every * SECOND_NS, device_of(context)
     found: list[Series] = []
     with progress("features", len(wanted)) as advance:
         for symbol, chosen in wanted.items():
             if context.stop.is_asked:
                 break
             advance(0, text=symbol)
-            found += [series(context, symbol, chosen, first, last, step)]
+            found += [series(context, symbol, chosen, first, last, step, engine)]
             advance()
     found = [each for each in found if len(each.rows)]
     if not found:
@@ -139,7 +140,7 @@ def _list(context: Context) -> Result:
     return Result()
 
 
-def series(context: Context, symbol: str, pieces: Sequence[Piece], first: int, last: int, step: int) -> Series:
+def series(context: Context, symbol: str, pieces: Sequence[Piece], first: int, last: int, step: int, engine: ModuleType) -> Series:
     """Snapshots of one symbol on the grid of `step` ns, and one at the end of what was recorded."""
     import numpy as np
 
@@ -149,7 +150,6 @@ def series(context: Context, symbol: str, pieces: Sequence[Piece], first: int, l
     times: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     rows: list[NDArray[np.void]] = [np.empty(0, OUTPUT)]
     state: State | None = None
-    engine = device_of(context.args.device)
     for recording, events in loaded(pieces, symbol, first, last):
         if state is None or unit != recording.price_units[0]:  # prices of another tick cannot go on in the same book
             state = make_state(1, min(recording.levels, context.args.levels or recording.levels))
@@ -207,10 +207,18 @@ def snapshots(
     return found, refused
 
 
-def device_of(name: str) -> ModuleType:
-    """The module that applies and evaluates on that device; the CPU, with a word of it, where there is no other."""
+def device_of(context: Context) -> ModuleType:
+    """The module that applies and evaluates on the device that --device names; the CPU, with a word of it, where there is none."""
     import scizor.features as cpu
 
+    if context.args.device == "cuda":
+        from scizor.features import cuda
+
+        reason = cuda.why_not()
+        if not reason:
+            context.log.info("on %s", cuda.device_name())
+            return cuda
+        print(f"features: {reason}: the CPU computes the same numbers", file=sys.stderr)
     return cpu
 
 

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from scizor.base.errors import UsageError
@@ -36,6 +37,7 @@ SHIFT_MAX = 9
 COMBINATIONS_MAX = 4096
 CHUNK = 1 << 16  # events: their outputs take 9 MB a worker
 EXPLAINED_SECONDS = 10
+GPU_EVENTS_MAX = 1 << 24  # at once: their outputs take 2 GB
 AHEAD_SECONDS = (60, 300)
 SAMPLES_MIN = 30
 
@@ -55,11 +57,12 @@ def run(context: Context) -> Result:
     first, last = features.window(args.first, args.last)
     wanted = combinations(args.half_lives, args.trade_half_lives, args.halving_rows, args.refill_ms)
     chosen = features.pieces_of(context, args.symbol, first, last)
+    engine = features.device_of(context)
     rows: list[listing.Row] = []
     with progress("sweep", len(wanted) * len(chosen)) as advance:
         for symbol, pieces in chosen.items():
             days = [(recording.levels, events) for recording, events in features.loaded(pieces, symbol, first, last) if len(events)]
-            for combination, told in _all(context, days, wanted, first):
+            for combination, told in _all(context, days, wanted, first, engine):
                 rows.append(_row(symbol, combination, told))
                 advance(text=symbol)
             if context.stop.is_asked:
@@ -87,12 +90,9 @@ def outputs(events: NDArray[np.void], levels: int, combination: Combination, gri
     """OUTPUT as of the last event at or before each instant of the grid, which lies within the events. Holds no GIL."""
     import numpy as np
 
-    from scizor.features import OUTPUT, apply_evaluate, make_state, parameters, rank_weights
+    from scizor.features import OUTPUT, apply_evaluate, make_state
 
-    state = make_state(1, table=parameters(
-        levels, flow_shift=combination.shift, trade_shift=combination.trade_shift,
-        weights=rank_weights(levels, combination.halving_rows)[:levels], refill_seconds=combination.refill_ms / 1000,
-    ))  # fmt: skip
+    state = make_state(1, table=table_of(levels, [combination]))
     place = np.searchsorted(events["ts"], grid, side="right") - 1
     found, buffer = np.zeros(len(grid), OUTPUT), np.zeros(CHUNK, OUTPUT)
     for begin in range(0, len(events), CHUNK):
@@ -101,6 +101,42 @@ def outputs(events: NDArray[np.void], levels: int, combination: Combination, gri
         mine = (place >= begin) & (place < begin + len(part))
         found[mine] = buffer[place[mine] - begin]
     return found
+
+
+def outputs_on_gpu(
+    events: NDArray[np.void], levels: int, combinations: Sequence[Combination], grid: NDArray[np.int64]
+) -> Iterator[NDArray[np.void]]:
+    """The same of each combination: a stream each, as many at once as the outputs of all their events leave room for."""
+    import numpy as np
+
+    from scizor.features import OUTPUT, cuda, make_state
+
+    place = np.searchsorted(events["ts"], grid, side="right") - 1
+    at_once = max(1, GPU_EVENTS_MAX // len(events))
+    for begin in range(0, len(combinations), at_once):
+        part = combinations[begin : begin + at_once]
+        state = make_state(len(part), table=table_of(levels, part))
+        state.records["parameter"] = np.arange(len(part))
+        streams = cuda.Streams(state, np.tile(events, len(part)), np.arange(len(part) + 1) * len(events))
+        out = cuda.numba_cuda().to_device(np.zeros(len(part) * len(events), OUTPUT))
+        streams.apply_evaluate(out)
+        shown = out.copy_to_host()
+        for each in range(len(part)):
+            yield shown[each * len(events) + place]
+
+
+def table_of(levels: int, combinations: Sequence[Combination]) -> NDArray[np.void]:
+    """PARAMETERS, a row for each combination."""
+    import numpy as np
+
+    from scizor.features import parameters, rank_weights
+
+    return np.concatenate([
+        parameters(
+            levels, flow_shift=each.shift, trade_shift=each.trade_shift, weights=rank_weights(levels, each.halving_rows)[:levels],
+            refill_seconds=each.refill_ms / 1000,
+        ) for each in combinations
+    ])  # fmt: skip
 
 
 def told_by(found: NDArray[np.void], grid: NDArray[np.int64], shift: int) -> dict[str, float]:
@@ -134,34 +170,44 @@ def recent_flow(found: NDArray[np.void], grid: NDArray[np.int64], shift: int, se
 
 
 def _all(
-    context: Context, days: Sequence[tuple[int, NDArray[np.void]]], wanted: Sequence[Combination], first: int
+    context: Context, days: Sequence[tuple[int, NDArray[np.void]]], wanted: Sequence[Combination], first: int, engine: ModuleType
 ) -> Iterator[tuple[Combination, dict[str, float]]]:
-    """Each combination with what it told, averaged over the days by their seconds. As many at once as there are cores."""
-    import numpy as np
+    """Each combination with what it told, averaged over the days by their seconds. As many at once as there are cores, or on
+    the GPU day by day."""
+    whole = [(min(levels, context.args.levels or levels), events, _seconds(events, first)) for levels, events in days]
+    whole = [each for each in whole if len(each[2]) > max(EXPLAINED_SECONDS, SAMPLES_MIN)]
 
-    def one(combination: Combination) -> tuple[Combination, dict[str, float]]:
-        told = []
-        for levels, events in days:
-            begin = max(int(events["ts"][0]), first)
-            grid = np.arange(-(-begin // SECOND_NS) * SECOND_NS, int(events["ts"][-1]) + 1, SECOND_NS, dtype=np.int64)
-            if len(grid) > max(EXPLAINED_SECONDS, SAMPLES_MIN):
-                found = outputs(events, min(levels, context.args.levels or levels), combination, grid)
-                told.append(told_by(found, grid, combination.shift))
-        return combination, _mean(told)
+    def one(combination: Combination) -> dict[str, float]:
+        return _mean([told_by(outputs(events, levels, combination, grid), grid, combination.shift) for levels, events, grid in whole])
 
+    if engine.__name__.endswith("cuda"):
+        told: list[list[dict[str, float]]] = [[] for _ in wanted]
+        for levels, events, grid in whole:
+            for place, found in enumerate(outputs_on_gpu(events, levels, wanted, grid)):
+                told[place].append(told_by(found, grid, wanted[place].shift))
+        yield from zip(wanted, map(_mean, told), strict=True)
+        return
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
         waiting = [pool.submit(one, each) for each in wanted]
-        for each in waiting:
+        for combination, each in zip(wanted, waiting, strict=True):
             if context.stop.is_asked:
                 pool.shutdown(cancel_futures=True)
                 return
-            yield each.result()
+            yield combination, each.result()
+
+
+def _seconds(events: NDArray[np.void], first: int) -> NDArray[np.int64]:
+    """Whole seconds from the first event, or `first`, to the last event."""
+    import numpy as np
+
+    begin = max(int(events["ts"][0]), first)
+    return np.arange(-(-begin // SECOND_NS) * SECOND_NS, int(events["ts"][-1]) + 1, SECOND_NS, dtype=np.int64)
 
 
 def _mean(told: Sequence[dict[str, float]]) -> dict[str, float]:
     import numpy as np
 
-    found: dict[str, float] = {"seconds": sum(each["seconds"] for each in told)}
+    found: dict[str, float] = {"seconds": sum((each["seconds"] for each in told), 0.0)}
     for name in [each for each in (told[0] if told else ()) if each != "seconds"]:
         pairs = [(each[name], each["seconds"]) for each in told if not np.isnan(each[name])]
         found[name] = sum(value * weight for value, weight in pairs) / sum(weight for _, weight in pairs) if pairs else float("nan")
