@@ -17,7 +17,7 @@ SCORED = 32
 
 def worst(events: np.ndarray, levels: int, instants: int, *, is_by_price: bool = False, spoiled: np.ndarray | None = None) -> dict[str, float]:
     """The largest difference of each of NAMES at `instants` places spread over the events: absolute for numbers below 1, else
-    relative. spoiled: what the oracle is told instead, to see that a difference is seen."""
+    relative; raw flow's is relative to the gross flow, of which it is the small difference of large parts. spoiled: what the oracle is told instead, to see that a difference is seen."""
     state = make_state(1, levels, is_by_price=is_by_price)
     out = make_output(state)
     oracle = Oracle(levels, is_by_price=is_by_price)
@@ -31,7 +31,8 @@ def worst(events: np.ndarray, levels: int, instants: int, *, is_by_price: bool =
         oracle.feed(told[at:end])
         exact = oracle.signals(now)
         for name in NAMES:
-            difference = abs(Decimal(float(out[name][0])) - exact[name]) / max(Decimal(1), abs(exact[name]))
+            size = exact["gross_flow"] if name == "raw_flow" else abs(exact[name])
+            difference = abs(Decimal(float(out[name][0])) - exact[name]) / max(Decimal(1), size)
             found[name] = max(found[name], float(difference))
         at = end
     return found

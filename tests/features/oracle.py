@@ -24,7 +24,8 @@ SLICE_NS = 120_000_000_000
 BINS, RING = 32, 8
 ZERO = Decimal(0)
 
-#: The names of what `signals` returns, as the kernel's output has them.
+#: The names of what `signals` returns, as the kernel's output has them. It returns gross_flow as well: what raw_flow is a
+#: difference within, and so the size by which its rounding is to be judged.
 NAMES = ("s1", "s2", "s3", "s4", "s5", "kappa", "raw_flow", "n_flow", "n_trades")
 
 
@@ -277,7 +278,7 @@ class Oracle:
                 "s1": ratio(fast["flow"], fast["gross"]), "s2": self.depth(quantum), "s3": ratio(middle["signed"], middle["traded"]),
                 "s4": max(Decimal(-1), min(Decimal(1), absorbed)), "s5": ratio(middle["sliced"], middle["traded"]),
                 "kappa": ratio(patient, middle["moved"] * slow["traded"] + patient, Decimal("0.5")),
-                "raw_flow": fast["flow"], "n_flow": fast["count"], "n_trades": middle["count"],
+                "raw_flow": fast["flow"], "gross_flow": fast["gross"], "n_flow": fast["count"], "n_trades": middle["count"],
             }  # fmt: skip
 
 

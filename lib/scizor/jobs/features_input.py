@@ -176,10 +176,10 @@ def _snapshots(path: Path) -> Iterator[Piece]:
 # ------------------------------------------------------------------------------------------------- what stands in it
 
 
-def _read_lobster(piece: Piece) -> Recording:
+def lobster_tables(piece: Piece) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The messages and the book of one day, as market.feeds.lobster.convert takes them."""
     from scizor.market.feeds import lobster
 
-    assert piece.first is not None
     word = f"{piece.symbols[0]}_{piece.first}_"
     if piece.path.suffix == ".zip":
         with zipfile.ZipFile(piece.path) as archive:
@@ -187,11 +187,17 @@ def _read_lobster(piece: Piece) -> Recording:
                      if (match := _LOBSTER.fullmatch(Path(name).name)) and Path(name).name.startswith(word) and int(match[4]) == piece.levels}  # fmt: skip
     else:
         parts = {"message": piece.path.read_bytes(), "orderbook": _partner(piece.path)[0].read_bytes()}
+    return lobster.read(parts["message"], 6), lobster.read(parts["orderbook"], 0)
+
+
+def _read_lobster(piece: Piece) -> Recording:
+    from scizor.market.feeds import lobster
+
+    assert piece.first is not None
     midnight = datetime(piece.first.year, piece.first.month, piece.first.day, tzinfo=EASTERN)
     found = lobster.convert(
-        lobster.read(parts["message"], 6), lobster.read(parts["orderbook"], 0),
-        midnight=int(midnight.timestamp()) * 1_000_000_000, date=int(piece.first.strftime("%Y%m%d")),
-    )  # fmt: skip
+        *lobster_tables(piece), midnight=int(midnight.timestamp()) * 1_000_000_000, date=int(piece.first.strftime("%Y%m%d"))
+    )
     notes = [f"{found.differing:,} of {found.levels:,} levels are not the file's"] if found.differing else []
     notes += [f"{found.refused:,} messages say what cannot be"] if found.refused else []
     return Recording(
@@ -203,7 +209,7 @@ def _read_lobster(piece: Piece) -> Recording:
 def _read_dbn(piece: Piece) -> Recording:
     from scizor.market.feeds import databento, positions
 
-    data = _unpacked(piece.path)
+    data = unpacked(piece.path)
     about = databento.metadata(data)
     kind = databento.kind_of(data, about.end)
     found = databento.convert(databento.read(data, kind, about.end), kind)
@@ -225,7 +231,7 @@ def _read_snapshots(piece: Piece) -> Recording:
     from scizor.market.feeds.positions import records
 
     zone = next((zone for word, zone in _ZONES.items() if word in str(piece.path).lower()), "UTC")
-    pictures = snapshots.read(_unpacked(piece.path).decode("ascii", "replace").splitlines(), zone)
+    pictures = snapshots.read(unpacked(piece.path).decode("ascii", "replace").splitlines(), zone)
     raw, unit = snapshots.convert(pictures.found, pictures.levels)
     notes = tuple(f"{count:,} refused: {reason}" for reason, count in pictures.refused.items())
     return Recording(
@@ -267,12 +273,12 @@ def _nanoseconds(text: str) -> int:
 
 def _head(path: Path) -> bytes:
     try:
-        return _unpacked(path, HEAD_BYTES)
+        return unpacked(path, HEAD_BYTES)
     except (OSError, EOFError, zlib.error, _zstd_error()):
         return b""
 
 
-def _unpacked(path: Path, most: int = 0) -> bytes:
+def unpacked(path: Path, most: int = 0) -> bytes:
     """The file's bytes, of a packed one what is in it; at most `most`. ValueError where it is larger than may be read."""
     with open(path, "rb") as file:
         stream: IO[bytes] = file
