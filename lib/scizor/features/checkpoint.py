@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 
 from scizor.features.parameter_table import PARAMETERS
-from scizor.features.state import State, state_dtype
+from scizor.features.state import State, aligned, state_dtype
 
 MAGIC = "scizor kernel state"
 HEAD_BYTES_MAX = 4096
@@ -51,7 +51,8 @@ def restore(data: bytes) -> State:
         raise CheckpointError(f"the checkpoint is cut: {len(body)} bytes of {split + symbols * dtype.itemsize}")
     if zlib.crc32(body) != crc32:
         raise CheckpointError("the checkpoint is damaged: its checksum is another")
-    records = np.frombuffer(body, dtype, symbols, split).copy()
+    records = aligned(symbols, dtype)
+    records[:] = np.frombuffer(body, dtype, symbols, split)
     return State(records, np.frombuffer(body, PARAMETERS, parameters).copy())
 
 

@@ -16,34 +16,34 @@ from scizor.market.events import EVENT
 
 
 @functools.cache
-def kernels() -> SimpleNamespace:
-    """The compiled functions, by their names in formulas, steps and loops."""
-    return compiled([loops], cpu, base=scalars())
+def kernels(depth: int) -> SimpleNamespace:
+    """The functions compiled for records of `depth` rows, by their names in formulas, steps and loops."""
+    return compiled([loops], cpu, base=scalars(depth))
 
 
 @functools.cache
-def scalars() -> SimpleNamespace:
+def scalars(depth: int) -> SimpleNamespace:
     """What is compiled once for all loops: one event into one record, all numbers of one record."""
-    return compiled([rows, changes, formulas, steps], cpu, sources=[tables, parameter_table, state, layout])
+    return compiled([rows, changes, formulas, steps], cpu, sources=[tables, parameter_table, state, layout], variant=f"state {depth}")
 
 
 def apply(state: State, events: NDArray[np.void]) -> int:
     """Applies EVENT records in their order: accumulators only. Returns how many were refused (counters say why)."""
     check_events(events)
-    return int(kernels().apply_events(state.records, state.parameters, events))
+    return int(kernels(state.depth).apply_events(state.records, state.parameters, events))
 
 
 def apply_evaluate(state: State, events: NDArray[np.void], out: NDArray[np.void]) -> int:
     """And writes all numbers of its symbol after every event into out[i] (OUTPUT, as many rows as events)."""
     check_events(events)
     check_output(out, len(events))
-    return int(kernels().apply_evaluate_events(state.records, state.parameters, events, out))
+    return int(kernels(state.depth).apply_evaluate_events(state.records, state.parameters, events, out))
 
 
 def evaluate(state: State, now: int, out: NDArray[np.void]) -> None:
     """A snapshot of all symbols at `now` (ns UTC), a row each; where a symbol's last event is later, at that."""
     check_output(out, len(state.records))
-    kernels().evaluate_symbols(state.records, state.parameters, now, out)
+    kernels(state.depth).evaluate_symbols(state.records, state.parameters, now, out)
 
 
 def check_events(events: NDArray[np.void]) -> None:

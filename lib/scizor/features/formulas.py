@@ -10,18 +10,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from scizor.features.parameter_table import QUANTUM_LOG2, REBASE_LOG2
 from scizor.features.state import IS_FRESH, SCORED, STARTED
-from scizor.features.tables import FRACTION, POWER, STEPS, STEPS_LOG2
+from scizor.features.tables import FRACTION, INVERSE_POWER, POWER, STEPS, STEPS_LOG2
 from scizor.market.book.layout import HALTED, WAITING
 from scizor.market.book.rows import U
 from scizor.market.events import ASK, BID, OFF_GRID
 
-INLINED = ("product", "growth", "shrinkage", "side_share", "kappa", "fresh_imbalance", "signals", "score")
+INLINED = ("product", "growth", "fading", "shrinkage", "side_share", "kappa", "fresh_imbalance", "signals", "score")
 #: `imbalance` where one side is empty or the book is locked or crossed: no value that I can have.
 UNDEFINED = 2.0
-#: Rows of a side that share one division. A divisor of eight factors stays below 2^288.
-FOLD = 8
+#: 1 / how many signals are valid.
+SHARES = np.array([0.0, 1.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
 
 
 def product(a: float, b: float) -> float:
@@ -34,36 +36,53 @@ def growth(x: int, shift: int) -> float:
     return float(FRACTION[U(step & (STEPS - 1))] * POWER[U(step >> STEPS_LOG2)])
 
 
+def fading(x: int, shift: int) -> float:
+    """1 / growth(x, shift) to an ulp, without a division: 2^-k * 2^(1 - f) / 2."""
+    step = x >> shift
+    part = step & (STEPS - 1)
+    power = step >> STEPS_LOG2
+    if part == 0:
+        return float(INVERSE_POWER[U(power)])
+    return float(FRACTION[U(STEPS - part)] * INVERSE_POWER[U(power + 1)])
+
+
 def shrinkage(moves: int, shift: int) -> float:
     """What the sums of a group are multiplied by when the landmark moves `moves` times: an exact power of two.
 
     Beyond 2^-1023 it is 0: what was added so long ago is less than a float can tell.
     """
     exponent = moves << (REBASE_LOG2 - STEPS_LOG2) >> shift
-    return 1.0 / float(POWER[U(exponent)]) if exponent < 1024 else 0.0
+    return float(INVERSE_POWER[U(exponent)]) if exponent < 1024 else 0.0
 
 
 def side_share(book: Any, side: int, rows: int, levels: int, spread: int) -> float:
     """sum of Q / (s + t) over the rows that signals see, from the best: B or A of S2 but for the factor s, which cancels.
 
-    s = 2*spread and t = |2*distance + spread| in half-ticks. The rows are added as fractions, eight to a division.
+    s = 2*spread and t = |2*distance + spread| in half-ticks. The rows are added as fractions, two by two, so that a side
+    costs one division: with 16 factors below 2^35 the divisor stays below 2^560.
     """
     count = min(rows, levels)
-    sign = 2 * side - 1
+    twice = 2 * (2 * side - 1)
     best = int(book["price"][side, U(rows - 1)])
-    total = 0.0
     above = 0.0
     below = 1.0
-    for row in range(count):
+    row = 0
+    while row + 1 < count:
         index = U(rows - 1 - row)
-        divisor = float(2 * spread + abs(2 * sign * (best - int(book["price"][side, index])) + spread))
+        next_index = U(rows - 2 - row)
+        divisor = float(2 * spread + abs(twice * (best - int(book["price"][side, index])) + spread))
+        next_divisor = float(2 * spread + abs(twice * (best - int(book["price"][side, next_index])) + spread))
+        both = divisor * next_divisor
+        pair = product(float(book["size"][side, index]), next_divisor) + product(float(book["size"][side, next_index]), divisor)
+        above = product(above, both) + product(pair, below)
+        below = below * both
+        row += 2
+    if row < count:
+        index = U(rows - 1 - row)
+        divisor = float(2 * spread + abs(twice * (best - int(book["price"][side, index])) + spread))
         above = product(above, divisor) + product(float(book["size"][side, index]), below)
         below = below * divisor
-        if row & (FOLD - 1) == FOLD - 1:
-            total += above / below
-            above = 0.0
-            below = 1.0
-    return total + above / below
+    return above / below
 
 
 def imbalance(book: Any, levels: int) -> float:
@@ -130,30 +149,22 @@ def kappa(rec: Any) -> float:
     return float(slow / total) if total > 0.0 else 0.5
 
 
-def scaled(rec: Any, p: Any, which: int, signal: float) -> float:
-    """A signal by the root of its second moment."""
-    scale = rec["scale"][which]
-    return float(signal / (scale if scale > 0.0 else math.sqrt(p["moment_min"])))
-
-
 def score(rec: Any, p: Any, damping: float, s1: float, s2: float, s3: float, s4: float, s5: float, valid: int) -> float:
     """SAS in (-100, 100), or 0 where too few signals are valid."""
+    count = count_valid(valid)
+    if count < int(p["signals_min"]):
+        return 0.0
     total = 0.0
     if valid & 1:
-        total += scaled(rec, p, 0, s1)
+        total += product(s1, rec["scale"][0])
     if valid & 2:
-        total += scaled(rec, p, 1, s2)
+        total += product(s2, rec["scale"][1])
     if valid & 4:
-        total += scaled(rec, p, 2, s3)
-    if valid & 8:
-        total += scaled(rec, p, 3, s4)
-    if valid & 16:
-        total += scaled(rec, p, 4, s5)
-    count = count_valid(valid)
-    if count < int(p["signals_min"]) or count == 0:
-        return 0.0
-    mean = total / count
-    return 100.0 * damping * (mean / math.sqrt(1.0 + product(mean, mean)))
+        total += product(s3, rec["scale"][2])
+        total += product(s4, rec["scale"][3])
+        total += product(s5, rec["scale"][4])
+    mean = total * SHARES[U(count)]
+    return float(100.0 * damping * (mean / math.sqrt(1.0 + product(mean, mean))))
 
 
 def count_valid(valid: int) -> int:
@@ -186,8 +197,10 @@ def evaluate(rec: Any, p: Any, now: int, out: Any) -> None:
     out["s5"] = s5
     out["kappa"] = damping
     out["score"] = score(rec, p, damping, s1, s2, s3, s4, s5, valid)
-    out["raw_flow"] = rec["flow"] * flow_older / flow_now
-    out["n_flow"] = rec["flow_count"] * flow_older / flow_now
-    out["n_trades"] = rec["trade_count"] * trade_older / trade_now
-    out["n_depth"] = depth_time / trade_now
+    fade = fading(x, int(p["flow_shift"])) * flow_older
+    out["raw_flow"] = rec["flow"] * fade
+    out["n_flow"] = rec["flow_count"] * fade
+    fade = fading(x, int(p["trade_shift"]))
+    out["n_depth"] = depth_time * fade
+    out["n_trades"] = rec["trade_count"] * (fade * trade_older)
     out["valid"] = valid | (SCORED if count_valid(valid) >= int(p["signals_min"]) else 0)

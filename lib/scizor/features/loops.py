@@ -1,4 +1,5 @@
-"""Loops over events and symbols: undecorated, compiled for the CPU. A symbol that is not there is refused, not looked for."""
+"""Loops over events and symbols: undecorated, compiled for the CPU. A symbol that is not there, or whose
+row of parameters is not, is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ def apply_events(records: Any, table: Any, events: Any) -> int:
     symbols = records.shape[0]
     for i in range(events.shape[0]):
         symbol = int(events[i]["symbol"])
-        if symbol < symbols:
+        if symbol < symbols and int(records[U(symbol)]["parameter"]) < table.shape[0]:
             rec = records[U(symbol)]
             refused += step(rec, table[U(rec["parameter"])], events[i])
         else:
@@ -30,7 +31,7 @@ def apply_evaluate_events(records: Any, table: Any, events: Any, out: Any) -> in
     for i in range(events.shape[0]):
         symbol = int(events[i]["symbol"])
         out[i]["symbol"] = symbol
-        if symbol < symbols:
+        if symbol < symbols and int(records[U(symbol)]["parameter"]) < table.shape[0]:
             rec = records[U(symbol)]
             p = table[U(rec["parameter"])]
             refused += step(rec, p, events[i])
@@ -45,4 +46,7 @@ def evaluate_symbols(records: Any, table: Any, now: int, out: Any) -> None:
     """A snapshot: out[i] is symbol i at `now`."""
     for i in range(records.shape[0]):
         out[i]["symbol"] = i
-        evaluate(records[i], table[U(records[i]["parameter"])], now, out[i])
+        if int(records[i]["parameter"]) < table.shape[0]:
+            evaluate(records[i], table[U(records[i]["parameter"])], now, out[i])
+        else:
+            out[i]["valid"] = 0

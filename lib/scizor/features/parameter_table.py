@@ -24,7 +24,7 @@ PARAMETERS = np.dtype([
     ("slice_ns", "<i8"),  # S5: how long an equal print is remembered
     ("flow_min", "<f8"),  # S1 is valid from this effective number of book operations
     ("trades_min", "<f8"),  # S3 to S5 are valid from this effective number of prints
-    ("moment_min", "<f8"),  # floor of a signal's second moment
+    ("scale_max", "<f8"),  # 1 / floor of a signal's second moment
     ("weights", "<f8", (ROWS_MAX,)),  # S1, by row
     ("levels", "u1"),  # rows that signals see
     ("flow_shift", "u1"),
@@ -65,14 +65,14 @@ def parameters(
     shifts = (flow_shift, trade_shift, slow_shift, moment_shift)
     if not all(0 <= each <= SHIFT_MAX for each in shifts):
         raise ValueError(f"half-life shifts {shifts}: 0 to {SHIFT_MAX}")
-    if moment_min <= 0 or refill_seconds < 0 or slice_seconds < 0:
-        raise ValueError("a window is not negative and the floor of the second moment is above zero")
+    if not (signals_min >= 1 and moment_min > 0) or refill_seconds < 0 or slice_seconds < 0:
+        raise ValueError("a window is not negative, the floor of the second moment is above zero, a score needs a signal")
     found = np.zeros(1, PARAMETERS)
     row: Any = found[0]
     row["levels"], row["signals_min"] = levels, signals_min
     row["flow_shift"], row["trade_shift"], row["slow_shift"], row["moment_shift"] = shifts
     row["refill_ns"], row["slice_ns"] = round(refill_seconds * 1e9), round(slice_seconds * 1e9)
-    row["flow_min"], row["trades_min"], row["moment_min"] = flow_min, trades_min, moment_min
+    row["flow_min"], row["trades_min"], row["scale_max"] = flow_min, trades_min, 1.0 / moment_min
     if weights is None:
         row["weights"] = rank_weights(levels)
     else:

@@ -64,7 +64,7 @@ def turn(records: Any, table: Any, ring: Any, cells: Any, out: Any, versions: An
     for i in range(count):
         event = ring[U((tail + i) & mask)]
         symbol = int(event["symbol"])
-        if symbol < symbols:
+        if symbol < symbols and int(records[U(symbol)]["parameter"]) < table.shape[0]:
             rec = records[U(symbol)]
             refused += step(rec, table[U(rec["parameter"])], event)
             if marks[U(symbol)] == 0:

@@ -17,6 +17,7 @@ from scizor.market.book.layout import COUNTERS, DEEP, HEAD, ROWS_MAX, book_field
 
 #: S5 looks for an equal print among so many, and in a histogram of so many bins.
 RING = 8
+LINE_BYTES = 64
 BINS = 32
 
 #: Bits of `known`.
@@ -30,10 +31,13 @@ IS_FRESH = 8
 def state_dtype(depth: int = ROWS_MAX) -> np.dtype[Any]:
     """The record. depth: rows a side; ROWS_MAX for a feed by position, DEEP for one by price."""
     return np.dtype([
-        *HEAD, ("counters", "<u4", (len(COUNTERS),)), ("parameter", "<u4"),  # row of the parameter table
-        ("landmark", "<i8"),  # quantum at which the growths are 1
+        # the first line of 64 bytes: every event
+        *HEAD, ("landmark", "<i8"),  # quantum at which the growths are 1
         ("second_ends", "<i8"),  # ns: the next event from here on is the first of a new second
         ("imbalance", "<f8"),  # I of the rows, or UNDEFINED; only where IS_FRESH
+        ("parameter", "<u4"),  # row of the parameter table
+        ("known", "u1"), ("last_sign", "i1"), ("ring_next", "u1"), ("spare2", "u1"),
+        ("last_mid", "<i8"), ("last_price", "<i4"), ("spare3", "<i4"),  # bid + ask, and the price, of the last print
         # decayed with flow_shift (g1)
         ("flow", "<f8"), ("flow_size", "<f8"), ("flow_count", "<f8"),  # F, A, C
         # decayed with trade_shift (g2)
@@ -42,19 +46,19 @@ def state_dtype(depth: int = ROWS_MAX) -> np.dtype[Any]:
         ("absorbed", "<f8", (2,)), ("classified", "<f8"),  # A by side, X of both sides
         ("sliced", "<f8"), ("moved", "<f8"),  # Z, R_f
         # decayed with slow_shift (g3)
-        ("moved_slow", "<f8"), ("traded_slow", "<f8"), ("sizes_sum", "<f8"), ("sizes", "<f8", (BINS,)),  # R_s, V_s, sum h, h
+        ("moved_slow", "<f8"), ("traded_slow", "<f8"),  # R_s, V_s
+        ("scale", "<f8", (5,)),  # 1 / sqrt(max(M, floor)) as of the last second
+        # S4, by side: the largest size that the best row showed at `seen_price`, and until when
+        ("seen_size", "<i4", (2,)), ("seen_ts", "<i8", (2,)),
+        ("seen_price", "<i4", (2,)), ("slot_price", "<i4", (2,)),
+        *book_fields(depth),
+        # S4, by passive side: the last print's price (above), what of it may still be refilled, and when
+        ("slot_pending", "<i8", (2,)), ("slot_ts", "<i8", (2,)),
         # decayed with moment_shift (g4)
         ("moment", "<f8", (5,)), ("moment_weight", "<f8", (3,)),  # of S1, S2, and S3 to S5, which are valid together
-        ("scale", "<f8", (5,)),  # sqrt(max(M, floor)) as of the last second; 0 before the first
-        # S4, by passive side: the last print's price, what of it may still be refilled, and when
-        ("slot_pending", "<i8", (2,)), ("slot_ts", "<i8", (2,)),
-        # S4, by side: the largest size that the best row showed at `seen_price`, and until when
-        ("seen_ts", "<i8", (2,)), ("slot_price", "<i4", (2,)), ("seen_price", "<i4", (2,)), ("seen_size", "<i4", (2,)),
-        ("last_price", "<i4"), ("ring_next", "u1"), ("last_sign", "i1"), ("known", "u1"), ("spare3", "u1"),
-        ("last_mid", "<i8"),  # bid + ask at the last print
         ("ring_ts", "<i8", (RING,)), ("ring_size", "<i4", (RING,)),  # S5: signed sizes
-        ("spare4", "<i8"),  # 1,024 bytes with a position book: a record begins at a cache line where the array does
-        *book_fields(depth),
+        ("counters", "<u4", (len(COUNTERS),)), ("spare4", "<u4"),
+        ("sizes_sum", "<f8"), ("sizes", "<f8", (BINS,)),  # S5, decayed with slow_shift: sum h, h
     ])  # fmt: skip
 
 
@@ -96,9 +100,16 @@ def make_state(symbols: int, levels: int = 10, table: NDArray[np.void] | None = 
     table = parameters(levels) if table is None else np.ascontiguousarray(table)
     if table.dtype != PARAMETERS or not len(table) >= 1:
         raise ValueError("the table is made by parameters(): PARAMETERS, one row or more")
-    records = np.zeros(symbols, state_dtype(DEEP if is_by_price else ROWS_MAX))
+    records = aligned(symbols, state_dtype(DEEP if is_by_price else ROWS_MAX))
     records["room"] = records.dtype["price"].shape[1]
     return State(records, table)
+
+
+def aligned(count: int, dtype: np.dtype[Any]) -> NDArray[np.void]:
+    """Zeros that begin at a cache line."""
+    raw = np.zeros(count * dtype.itemsize + LINE_BYTES, np.uint8)
+    start = -raw.ctypes.data % LINE_BYTES
+    return raw[start : start + count * dtype.itemsize].view(dtype)
 
 
 def make_output(state: State) -> NDArray[np.void]:

@@ -87,6 +87,8 @@ def pass_time(rec: Any, p: Any, ts: int) -> int:
         rec["known"] = int(rec["known"]) | STARTED
         rec["landmark"] = quantum
         rec["second_ends"] = (ts // SECOND_NS + 1) * SECOND_NS
+        for i in range(5):
+            rec["scale"][i] = math.sqrt(p["scale_max"])
         return 0
     moves = (quantum - int(rec["landmark"])) >> REBASE_LOG2
     if moves > 0:
@@ -151,9 +153,11 @@ def observe(rec: Any, p: Any, x: int) -> None:
 
 
 def moment(rec: Any, p: Any, which: int, group: int, signal: float, weight: float) -> None:
-    rec["moment"][which] += product(signal * signal, weight)
-    mean = rec["moment"][which] / rec["moment_weight"][group]
-    rec["scale"][which] = math.sqrt(max(mean, p["moment_min"]))
+    """`scale` is 1 / sqrt(max(M, floor)), so that an evaluation multiplies."""
+    total = rec["moment"][which] + product(signal * signal, weight)
+    rec["moment"][which] = total
+    inverse = rec["moment_weight"][group] / total if total > 0.0 else p["scale_max"]
+    rec["scale"][which] = math.sqrt(min(inverse, p["scale_max"]))
 
 
 def integrate(rec: Any, p: Any, trade_now: float) -> None:

@@ -1,7 +1,7 @@
 """Powers of two for the decay: no exp, no pow, the same bits on every machine.
 
 FRACTION[i] = 2^(i/2048), correctly rounded, from 50-digit decimals (a test proves the rounding in whole numbers, and a
-digest of the bytes stands there); POWER[k] = 2^k exactly. Their product is ldexp without a call.
+digest of the bytes stands there); POWER[k] = 2^k and INVERSE_POWER[k] = 2^-k exactly. Their product is ldexp without a call.
 """
 
 from __future__ import annotations
@@ -28,3 +28,4 @@ def _fractions() -> NDArray[np.float64]:
 
 FRACTION = _fractions()
 POWER = np.array([2.0**k for k in range(1024)])
+INVERSE_POWER = 1.0 / POWER

@@ -55,12 +55,13 @@ class Worker:
         self._pipe: tuple[int, int] | None = None
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self.kernels = kernels(state.depth)
 
     def start(self) -> Self:
         """Compiles (or loads) first, so that the first event finds a warm kernel."""
         if self._thread is not None:
             raise WorkerError("the worker was started before")
-        kernels().turns(*self._arguments())
+        self.kernels.turns(*self._arguments())
         self._pipe = os.pipe()
         os.set_blocking(self._pipe[1], False)
         self._thread = threading.Thread(target=self._run, name="kernel", daemon=True)
@@ -73,7 +74,7 @@ class Worker:
             return
         if self.is_spinning:
             self.settle(1.0)
-        kernels().store_cell(self.cells, ring.STOP, 1)
+        self.kernels.store_cell(self.cells, ring.STOP, 1)
         self._wake()
         self._thread.join()
         for each in self._pipe:
@@ -85,7 +86,7 @@ class Worker:
         cpu.check_events(events)
         if self._pipe is None or self._failure is not None:
             raise WorkerError("the worker does not run") from self._failure
-        taken = int(kernels().push(self.cells, self._ring, events))
+        taken = int(self.kernels.push(self.cells, self._ring, events))
         if not self.is_spinning:
             self._wake()
         return taken
@@ -124,14 +125,14 @@ class Worker:
                 yield self.state
             return
         with self._lock:
-            kernels().store_cell(self.cells, ring.HOLD, 1)
+            self.kernels.store_cell(self.cells, ring.HOLD, 1)
             try:
-                while not kernels().reached(self.cells, ring.HELD, 1, 1_000_000):
+                while not self.kernels.reached(self.cells, ring.HELD, 1, 1_000_000):
                     if self._failure is not None or self._thread is None or not self._thread.is_alive():
                         raise WorkerError("the worker does not run") from self._failure
                 yield self.state
             finally:
-                kernels().store_cell(self.cells, ring.HOLD, 0)
+                self.kernels.store_cell(self.cells, ring.HOLD, 0)
                 while self._failure is None and int(self.cells[ring.HELD]) and self._thread is not None and self._thread.is_alive():
                     threading.Event().wait(POLL_SECONDS / 10)
 
@@ -154,13 +155,13 @@ class Worker:
     def _run(self) -> None:
         try:
             if self.is_spinning:
-                kernels().spin(*self._arguments())
+                self.kernels.spin(*self._arguments())
                 return
             assert self._pipe is not None
             while True:
                 os.read(self._pipe[0], 65536)
                 with self._lock:
-                    kernels().turns(*self._arguments())
+                    self.kernels.turns(*self._arguments())
                 if int(self.cells[ring.STOP]):
                     return
         except BaseException as error:
@@ -178,13 +179,13 @@ class Reader:
 
     def changed(self) -> NDArray[np.void]:
         """OUTPUT of the symbols that changed since the last call, whole records; overwritten by the next call."""
-        count = kernels().changed_since(self._worker.out, self._worker.versions, self._seen, self._into)
+        count = self._worker.kernels.changed_since(self._worker.out, self._worker.versions, self._seen, self._into)
         return self._into[:count]
 
 
 @functools.cache
-def kernels() -> SimpleNamespace:
-    """The compiled functions of ring.py; numba is imported here."""
+def kernels(depth: int) -> SimpleNamespace:
+    """The functions of ring.py compiled for records of `depth` rows; numba is imported here."""
     cells = atomics()
     replaced = {"load": cells.load, "store": cells.store, "fence": cells.fence}
-    return compiled([ring], for_cpu, sources=[atomics_source], replaced=replaced, base=cpu.scalars())
+    return compiled([ring], for_cpu, sources=[atomics_source], replaced=replaced, base=cpu.scalars(depth))

@@ -28,7 +28,7 @@ def make_books(symbols: int, depth: int = layout.DEEP) -> Books:
 
 def apply(books: Books, events: NDArray[np.void]) -> int:
     """Applies events.EVENT records in their order; returns how many were refused (see counters)."""
-    return int(kernels().change_all(books, events))
+    return int(kernels(books.dtype["price"].shape[1]).change_all(books, events))
 
 
 def levels(books: Books, symbol: int, side: int, count: int | None = None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -46,6 +46,6 @@ def counters(books: Books) -> dict[str, int]:
 
 
 @functools.cache
-def kernels() -> SimpleNamespace:
-    """The compiled functions; numba is imported here."""
-    return compiled([rows, changes], cpu, sources=[layout])
+def kernels(depth: int) -> SimpleNamespace:
+    """The functions compiled for a record of `depth` rows; numba is imported here."""
+    return compiled([rows, changes], cpu, sources=[layout], variant=f"book {depth}")

@@ -25,14 +25,17 @@ def compiled(
     replaced: Mapping[str, Any] | None = None,
     base: SimpleNamespace | None = None,
     given: Mapping[str, Any] | None = None,
+    variant: str = "",
 ) -> SimpleNamespace:
     """The functions of all modules, decorated, by name. `modules`: those that are called before those that call.
 
     A module's INLINED names those functions that belong into their callers: decorate() is told.
     sources: modules whose text decides about the code as well (tables). replaced: functions that are given another body
     on this device, by name. base: what was compiled before, and is called instead of being compiled once more. given: further global names.
+    variant: what record the functions are compiled for. numba names machine code by functions and by numbers that types have
+    in one process; code of two processes, loaded from the cache into a third, is told apart by the functions' names alone.
     """
-    digest = _digest([*modules, *sources], "" if base is None else base.digest)
+    digest = _digest([*modules, *sources], variant if base is None else base.digest + variant)
     names: dict[str, Any] = {} if base is None else {**vars(base)}
     found: dict[Any, Any] = {} if base is None else dict(base.found)
     for module in modules:
