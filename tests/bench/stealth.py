@@ -1,9 +1,10 @@
 """A buyer who hides, planted into a recorded flow: what he does is known to the lot, so that a signal can be asked whether it sees him.
 
 He takes `share` of the volume of his hours in two ways. Passively: after a sell print at the best bid he shows the same price again
-within 50 to 250 ms, for at most as much as was sold (an iceberg's next slice). Actively: child orders of 3 lots each that lift the
-best ask, spread over his hours. The rest of the flow is the recording's own, event by event; levels that he has changed keep his
-part until they empty. Times are drawn from a seed that is printed, prices and sizes come from the recording.
+within 50 to 250 ms, for at most as much as was sold (an iceberg's next slice); the next sell prints at that price hit his slice first,
+which is when he has bought. Actively: child orders of 3 lots each that lift the best ask, spread over his hours. The rest of the
+flow is the recording's own, event by event; what of his slice was not hit leaves when the price empties or he stops.
+Times are drawn from a seed that is printed, prices and sizes come from the recording.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ WINDOW_SECONDS = 2400
 REFILL_NS = (50_000_000, 250_000_000)
 PASSIVE_PART = 0.5  # of what he buys
 SHARE_TOLERANCE = 0.005
-ROUNDS_MAX = 5
+ROUNDS_MAX = 8
+APPETITE_MAX = 1.0  # he never shows more than was sold
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Planted:
 
     @property
     def share(self) -> float:
-        """His part of all that traded: his children add to the volume, his refills are hit by what traded anyway."""
+        """His part of all that traded: his children add to the volume, his slices are hit by what traded anyway."""
         return (self.passive + self.children) / (self.volume + self.children)
 
 
@@ -55,11 +57,11 @@ def plant(events: np.ndarray, seed: int, share: float) -> Planted:
     planned = sorted(_times(source, spans, round(wanted * (1 - PASSIVE_PART) / CHILD_LOTS)))
     told, appetite = events.tolist(), wanted * PASSIVE_PART / max(1, _sold(events, spans))
     for _ in range(ROUNDS_MAX):  # many a refill comes too late, the price has left: then he must want more
-        out, passive, bought = _played(told, planned, spans, min(1.0, appetite), random.Random(seed))
+        out, passive, bought = _played(told, planned, spans, appetite, random.Random(seed))
         found = Planted(records(out), spans, passive, bought, volume)
-        if abs(found.share - share) <= SHARE_TOLERANCE or appetite > 1.0:
+        if abs(found.share - share) <= SHARE_TOLERANCE or appetite >= APPETITE_MAX:
             break
-        appetite *= max(1.0, share * (volume + bought) - bought) / max(1, passive)
+        appetite = min(APPETITE_MAX, appetite * max(1.0, share * (volume + bought) - bought) / max(1, passive))
     return found
 
 
@@ -88,6 +90,10 @@ def _played(
             out.append((ts, price, now, 0, LEVEL, side, 0, LAST))
 
     for ts, price, size, symbol, op, side, row, flags in told:
+        if spans and ts >= spans[-1][1] and any(lots > 0 for lots in extra[BID].values()):
+            for bid in [bid for bid, lots in extra[BID].items() if lots > 0]:  # he stops: his slices are cancelled
+                extra[BID][bid] = 0
+                show(max(ts, out[-1][0]), BID, bid)
         while (at < len(planned) and planned[at] <= ts) or (due and due[0][0] <= ts):
             if due and due[0][0] <= ts and (at >= len(planned) or due[0][0] <= planned[at] or not shown[ASK].rows()):
                 when, bid, lots = heappop(due)
@@ -95,7 +101,6 @@ def _played(
                 best = shown[BID].rows()
                 if best and best[0][0] == bid:  # his price is still the best: he shows his next slice
                     extra[BID][bid] = extra[BID].get(bid, 0) + lots
-                    passive += lots
                     show(when, BID, bid)
                 continue
             best = shown[ASK].rows()
@@ -113,11 +118,16 @@ def _played(
                 extra[side].pop(price, None)
             show(ts, side, price)
             continue
+        out.append((ts, price, size, symbol, op, side, row, flags))
         if op == TRADE and side == ASK and any(begin <= ts < end for begin, end in spans):
             lots = _part(size, appetite, source)
             if lots:
                 heappush(due, (ts + source.randint(*REFILL_NS), price, lots))
-        out.append((ts, price, size, symbol, op, side, row, flags))
+            hit = min(size, extra[BID].get(price, 0))
+            if hit > 0:
+                extra[BID][price] -= hit
+                passive += hit
+                show(ts, BID, price)
     return out, passive, bought
 
 
