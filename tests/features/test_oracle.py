@@ -94,8 +94,16 @@ def by_price(seed: int, count: int) -> np.ndarray:
     return records(raw)
 
 
-def recorded(recordings: Path) -> Iterator[tuple[str, np.ndarray, int]]:
-    """The longest piece of each symbol that has prints: name, events, levels."""
+@pytest.fixture(scope="module")
+def recorded(recordings: Path) -> list[tuple[str, np.ndarray, int]]:
+    """The longest session of each symbol that has prints: name, events, levels."""
+    found = list(sessions(recordings))
+    if not found:
+        pytest.skip("no recorded depth with prints among the recordings")
+    return found
+
+
+def sessions(recordings: Path) -> Iterator[tuple[str, np.ndarray, int]]:
     pieces = [piece for piece in features_input.find(recordings / "l2") if piece.kind in ("LOBSTER", "Databento")]
     for symbol in sorted({piece.symbols[0] for piece in pieces}):
         piece = max((each for each in pieces if each.symbols[0] == symbol), key=lambda each: each.path.stat().st_size)
@@ -166,28 +174,20 @@ def test_one_event_that_the_oracle_is_told_differently_is_seen(place: int) -> No
     assert max(worst(events, 5, 4, spoiled=spoiled).values()) > 1000 * BAR
 
 
-def test_recorded_events_are_those_of_the_oracle_across_a_rebase(recordings: Path) -> None:
+def test_recorded_events_are_those_of_the_oracle_across_a_rebase(recorded: list[tuple[str, np.ndarray, int]]) -> None:
     """The first of each day, spread over nine hours where they lie closer, so that the landmark moves among them."""
-    tried = 0
-    for symbol, events, levels in recorded(recordings):
+    for symbol, events, levels in recorded:
         part = events[:8_000].copy()
         stretch = max(1, -(-2 * REBASE // int(part["ts"][-1] - part["ts"][0])))
         part["ts"] = part["ts"][0] + (part["ts"] - part["ts"][0]) * stretch
         assert part["ts"][-1] - part["ts"][0] > REBASE
         found = worst(part, levels, 4)
         assert max(found.values()) <= BAR, (symbol, found)
-        tried += len(part)
-    if not tried:
-        pytest.skip("no recorded depth with prints among the recordings")
 
 
-def test_recorded_events_at_their_own_pace_are_those_of_the_oracle(recordings: Path) -> None:
-    tried = 0
-    for symbol, events, levels in recorded(recordings):
+def test_recorded_events_at_their_own_pace_are_those_of_the_oracle(recorded: list[tuple[str, np.ndarray, int]]) -> None:
+    for symbol, events, levels in recorded:
         prints = np.flatnonzero(events["op"] == TRADE)
         begin = int(prints[0]) if len(prints) else 0
         found = worst(np.concatenate([events[:begin], events[begin : begin + 5000]]), levels, 4)
         assert max(found[each] for each in SIGNALS) <= BAR, (symbol, found)
-        tried += 1
-    if not tried:
-        pytest.skip("no recorded depth with prints among the recordings")
