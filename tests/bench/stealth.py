@@ -149,9 +149,12 @@ def _times(source: random.Random, spans: list[tuple[int, int]], count: int) -> I
 
 
 def _windows(events: np.ndarray, source: random.Random) -> list[tuple[int, int]]:
-    """One window that begins at any second between the first print and the last one at which it still fits."""
+    """One window that begins at any minute of the session and has as many prints as half of such windows have."""
     prints = events["ts"][events["op"] == TRADE]
     first, last = int(prints[0]), int(prints[-1])
     length = min(WINDOW_SECONDS * SECOND, (last - first) * 2 // 3)
-    begin = first + SECOND * source.randint(0, (last - first - length) // SECOND)
+    starts = np.arange(first, last - length + 1, 60 * SECOND)
+    counts = np.searchsorted(prints, starts + length) - np.searchsorted(prints, starts)
+    busy = starts[counts >= max(1, np.median(counts))]
+    begin = int(source.choice(busy.tolist()))
     return [(begin, begin + length)]

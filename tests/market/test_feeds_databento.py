@@ -51,6 +51,11 @@ def test_the_metadata_of_each_version_names_the_instrument(version: int) -> None
     assert len(databento.read(data, databento.MBO, found.end)) == 1
 
 
+def test_instruments_of_one_parent_have_names_of_their_own() -> None:
+    about = databento.Metadata(3, 0, 0, 0, {1: "ES.FUT", 2: "ES.FUT", 3: "NQH4"}, 0)
+    assert about.names() == {1: "ES.FUT:1", 2: "ES.FUT:2", 3: "NQH4"}
+
+
 def test_orders_add_up_to_levels() -> None:
     found = converted(
         order("A", "B", 1, 4000 * TICK, 5, flags=168), order("A", "B", 2, 4000 * TICK, 3), order("M", "B", 1, 4000 * TICK, 2),

@@ -7,7 +7,7 @@ grid. A new piece of a recording begins its book anew and keeps what was accumul
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -66,15 +66,7 @@ def run(context: Context) -> Result:
     if args.plot and len(wanted) != 1:
         raise UsageError(f"--plot draws one symbol, and these are {len(wanted)}", hint="--symbol CODE")
     step, engine = args.every * SECOND_NS, device_of(context)
-    found: list[Series] = []
-    with progress("features", len(wanted)) as advance:
-        for symbol, chosen in wanted.items():
-            if context.stop.is_asked:
-                break
-            advance(0, text=symbol)
-            found += [series(context, symbol, chosen, first, last, step, engine)]
-            advance()
-    found = [each for each in found if len(each.rows)]
+    found = list(ends(context, wanted, first, last, engine) if args.top else whole(context, wanted, first, last, step, engine))
     if not found:
         return Result("no event of it lies in that time", Exit.FINDING, hint="bin/features --list shows what there is")
     if args.plot:
@@ -86,8 +78,70 @@ def run(context: Context) -> Result:
             context.log.warning("%s: %s", each.symbol, note)
     rows = top(found, args.top) if args.top else [row for each in found for row in table(each)]
     print(listing.render(rows, COLUMNS, args.form))
-    told = "; ".join(f"{each.label}: {each.events:,} events" + (f", {each.refused:,} refused" if each.refused else "") for each in found)
+    told = "; ".join(dict.fromkeys(each.label + (f", {each.refused:,} refused" if each.refused else "") for each in found))
     return Result(told + (f"; drawn in {args.plot}" if args.plot else ""))
+
+
+def whole(
+    context: Context, wanted: Mapping[str, Sequence[Piece]], first: int, last: int, step: int, engine: ModuleType
+) -> Iterator[Series]:
+    """Each symbol's snapshots on the grid; none of a symbol without an event in that time."""
+    with progress("features", len(wanted)) as advance:
+        for symbol, chosen in wanted.items():
+            if context.stop.is_asked:
+                return
+            advance(0, text=symbol)
+            found = series(context, symbol, chosen, first, last, step, engine)
+            if len(found.rows):
+                yield found
+            advance()
+
+
+def ends(context: Context, wanted: Mapping[str, Sequence[Piece]], first: int, last: int, engine: ModuleType) -> Iterator[Series]:
+    """Each symbol at the end of that time, of one row: every piece is read once and goes through the kernel once, whole."""
+    import numpy as np
+
+    from scizor.features import make_output, make_state
+
+    states: dict[tuple[str, ...], State] = {}
+    rows: dict[str, Series] = {}
+    chosen = sorted({piece for pieces in wanted.values() for piece in pieces}, key=lambda piece: (piece.first or date.min, str(piece.path)))
+    with progress("features", len(chosen)) as advance:
+        for piece in chosen:
+            if context.stop.is_asked:
+                break
+            advance(0, text=piece.path.name)
+            recording = features_input.load(piece)
+            events = recording.events[: np.searchsorted(recording.events["ts"], last)]
+            if len(events) and int(events["ts"][-1]) >= first:
+                state = states.setdefault(
+                    recording.symbols, make_state(len(recording.symbols), min(recording.levels, context.args.levels or recording.levels))
+                )
+                count = np.bincount(events["symbol"], minlength=len(recording.symbols))
+                refused = engine.apply(state, np.concatenate([resets(events, len(recording.symbols)), events]))
+                out = make_output(state)
+                engine.evaluate(state, int(events["ts"][-1]), out)
+                for place, name in enumerate(recording.symbols):
+                    if piece in wanted.get(name.upper(), ()) and count[place]:
+                        label = f"{recording.label}, {len(events):,} events"
+                        rows[name.upper()] = Series(
+                            name.upper(), label, recording.price_units[place], out["ts"][place : place + 1], out[place : place + 1],
+                            int(count[place]), refused, recording.notes,
+                        )  # fmt: skip
+            advance()
+    yield from rows.values()
+
+
+def resets(events: NDArray[np.void], symbols: int) -> NDArray[np.void]:
+    """The book of every symbol begins anew at the first of the events."""
+    import numpy as np
+
+    from scizor.market.events import LAST, RESET, UNKNOWN
+
+    found = np.zeros(symbols, events.dtype)
+    found["ts"], found["op"], found["side"], found["flags"] = events["ts"][0], RESET, UNKNOWN, LAST
+    found["symbol"] = np.arange(symbols)
+    return found
 
 
 def window(first: str, last: str) -> tuple[int, int]:
@@ -164,6 +218,7 @@ def series(context: Context, symbol: str, pieces: Sequence[Piece], first: int, l
         rows.append(shown)
         refused += wrong
         count += len(events)
+    label = f"{label}, {count:,} events"
     return Series(symbol, label, unit, np.concatenate(times), np.concatenate(rows), count, refused, tuple(notes))
 
 
@@ -171,23 +226,20 @@ def loaded(pieces: Sequence[Piece], symbol: str, first: int, last: int) -> Itera
     """Each piece, and the symbol's events of it in [first, last) as symbol 0, behind a RESET."""
     import numpy as np
 
-    from scizor.market.events import EVENT, LAST, RESET, UNKNOWN
-
     for piece in pieces:
         recording = features_input.load(piece)
         names = [each.upper() for each in recording.symbols]
         place = names.index(symbol) if symbol in names else 0
         mine = recording.events if len(names) == 1 else recording.events[recording.events["symbol"] == place]
-        begin = 0  # the book before `first` is needed from its beginning; what is shown is chosen by the grid
-        end = int(np.searchsorted(mine["ts"], last))
-        events = np.empty(end - begin + 1, EVENT)
-        events[1:] = mine[begin:end]
-        events["symbol"] = 0
-        if end > begin:
-            events[0] = (events["ts"][1], 0, 0, 0, RESET, UNKNOWN, 0, LAST)
+        # the book before `first` is needed from its beginning; what is shown is chosen by the grid
+        mine = mine[: np.searchsorted(mine["ts"], last)]
+        if len(mine) and int(mine["ts"][-1]) >= first:
+            mine = np.concatenate([resets(mine, 1), mine])
+            mine["symbol"] = 0
+        else:
+            mine = mine[:0]
         units = (recording.price_units[place],)
-        kept = events if end > begin and int(events["ts"][-1]) >= first else events[:0]
-        yield Recording(recording.label, (symbol,), units, recording.levels, kept, recording.notes), kept
+        yield Recording(recording.label, (symbol,), units, recording.levels, mine, recording.notes), mine
 
 
 def snapshots(

@@ -151,7 +151,8 @@ def _dbn(path: Path) -> Iterator[Piece]:
     begin = _EPOCH + timedelta(microseconds=about.start // 1000)
     end = _EPOCH + timedelta(microseconds=(about.stop or about.start) // 1000 - 1)
     levels = {databento.MBO: LEVELS, databento.MBP_10: 10}.get(kind, 1)
-    yield Piece(path, "Databento", tuple(about.symbols.values()), begin.date(), max(begin, end).date(), levels, _read_dbn)
+    names = tuple(about.names().values()) or (_stem(path),)  # a live capture names nothing
+    yield Piece(path, "Databento", names, begin.date(), max(begin, end).date(), levels, _read_dbn)
 
 
 def _event_file(path: Path) -> Iterator[Piece]:
@@ -214,7 +215,8 @@ def _read_dbn(piece: Piece) -> Recording:
     kind = databento.kind_of(data, about.end)
     found = databento.convert(databento.read(data, kind, about.end), kind)
     events = positions.from_levels(found.events, piece.levels) if kind == databento.MBO else found.events
-    names = tuple(about.symbols.get(each, str(each)) for each in found.instruments)
+    told = about.names()
+    names = tuple(told.get(each, str(each)) for each in found.instruments) if told or len(found.instruments) != 1 else piece.symbols
     notes = tuple(f"{count:,} refused: {reason}" for reason, count in found.refused.items())
     return Recording(f"recorded, Databento {', '.join(names)} {piece.first}", names, tuple(each / 1e9 for each in found.units), piece.levels, events, notes)
 

@@ -59,6 +59,11 @@ class Metadata:
     symbols: dict[int, str]
     end: int
 
+    def names(self) -> dict[int, str]:
+        """A name of its own for each instrument: the symbol, and where several have one (ES.FUT), the instrument as well."""
+        count = Counter(self.symbols.values())
+        return {each: name if count[name] == 1 else f"{name}:{each}" for each, name in self.symbols.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Converted:
