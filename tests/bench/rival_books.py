@@ -233,11 +233,13 @@ def signals(events: NDArray[np.void]) -> dict[str, Any]:
 
 
 def toy(events: NDArray[np.void], *, is_roi: bool) -> float:
-    hbt = backtest([feed(events)], is_roi=is_roi, low=float(events["price"].min()) - 2, high=float(events["price"].max()) + 2)
+    lowest, highest = int(events["price"].min()), int(events["price"].max())
+    made = feed(events)  # it keeps a pointer and no reference
+    hbt = backtest([made], is_roi=is_roi, low=float(lowest - 20), high=float(highest + 20))  # it checks no bounds
     loop = toy_loop()
-    loop(hbt, 1)  # compiles, and takes the first event
+    loop(hbt, 1, lowest, highest)  # compiles, and takes the first event
     start = time.perf_counter_ns()
-    count, _ = loop(hbt, 1 << 60)
+    count, _ = loop(hbt, 1 << 60, lowest, highest)
     spent = time.perf_counter_ns() - start
     hbt.close()
     if count < len(events) * 0.5:  # events of one instant arrive as one
@@ -252,12 +254,15 @@ def toy_loop() -> Any:
     import numba
 
     @numba.njit  # type: ignore[untyped-decorator]
-    def loop(hbt: Any, most: int) -> Any:
+    def loop(hbt: Any, most: int, lowest: int, highest: int) -> Any:
         flow, imbalance, count = 0.0, 0.0, 0
         bid, ask, bid_size, ask_size = 0, 0, 0.0, 0.0
         while count < most and hbt.wait_next_feed(False, 1 << 50) == 2:
             depth = hbt.depth(0)
             new_bid, new_ask = depth.best_bid_tick, depth.best_ask_tick
+            count += 1
+            if new_bid < lowest or new_ask > highest or new_bid > highest or new_ask < lowest:
+                continue  # a side is empty
             new_bid_size, new_ask_size = depth.bid_qty_at_tick(new_bid), depth.ask_qty_at_tick(new_ask)
             flow += (new_bid_size if new_bid >= bid else 0.0) - (bid_size if new_bid <= bid else 0.0)
             flow -= (new_ask_size if new_ask <= ask else 0.0) - (ask_size if new_ask >= ask else 0.0)
@@ -267,7 +272,6 @@ def toy_loop() -> Any:
                 bids += depth.bid_qty_at_tick(new_bid - i)
                 asks += depth.ask_qty_at_tick(new_ask + i)
             imbalance += (bids - asks) / (bids + asks) if bids + asks > 0.0 else 0.0
-            count += 1
         return count, flow + imbalance
 
     if not LOOPS:

@@ -43,8 +43,8 @@ def folder() -> Path:
     return target
 
 
-def measured(module: str, report: Callable[[str], None]) -> dict[str, Any]:
-    """Runs `python -m tests.bench.<module>` where both they and we can be imported: one process, its last line JSON.
+def measured(report: Callable[[str], None], module: str, *words: str) -> dict[str, Any]:
+    """Runs `python -m tests.bench.<module> WORDS` where both they and we can be imported: one process, its last line JSON.
 
     What is missing is said, and the result is empty: the figures are then missed, not skipped.
     """
@@ -56,14 +56,14 @@ def measured(module: str, report: Callable[[str], None]) -> dict[str, Any]:
     paths = os.pathsep.join([str(theirs), str(ROOT / "lib"), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": paths, "NUMBA_CACHE_DIR": str(HOME / "numba")}
     done = subprocess.run(
-        [sys.executable, "-m", f"tests.bench.{module}"], cwd=ROOT, env=environment, capture_output=True, text=True,
+        [sys.executable, "-m", f"tests.bench.{module}", *words], cwd=ROOT, env=environment, capture_output=True, text=True,
         timeout=RUN_SECONDS, check=False,
     )  # fmt: skip
     lines = done.stdout.strip().splitlines()
     for line in lines[:-1]:
         report(line)
     if done.returncode or not lines:
-        report(f"{module} ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
+        report(f"{module} {words[:1]} ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
         return {}
     found: dict[str, Any] = json.loads(lines[-1])
     return found
