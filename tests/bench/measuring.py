@@ -68,7 +68,7 @@ def triad_gb_per_second(kilobytes: int) -> float:
     """a = b + 3c over arrays of that many kB in all: 24 bytes an element, the best of many; compiled, one thread."""
     import numba
 
-    @numba.njit(fastmath=True)  # type: ignore[untyped-decorator]
+    @numba.njit(fastmath=True)
     def triad(a: Any, b: Any, c: Any, rounds: int) -> None:
         for _ in range(rounds):
             for i in range(a.shape[0]):
@@ -90,7 +90,7 @@ def calibration() -> dict[str, float]:
     """What the machine can do, in the run in which it is asked: bandwidths of its caches and memory, and a chain of divisions."""
     import numba
 
-    @numba.njit  # type: ignore[untyped-decorator]
+    @numba.njit
     def chain(count: int) -> float:
         x = 1.0
         for _ in range(count):

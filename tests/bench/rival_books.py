@@ -170,7 +170,7 @@ def hftbacktest_replay(events: NDArray[np.void], wanted: tuple[int, ...], *, is_
     made, times = feed(events), []
     low, high = float(events["price"].min()) - 2, float(events["price"].max()) + 2
 
-    @numba.njit  # type: ignore[untyped-decorator]
+    @numba.njit
     def ends(hbt: Any) -> Any:
         depth = hbt.depth(0)
         return depth.best_bid, depth.bid_qty_at_tick(depth.best_bid_tick), depth.best_ask, depth.ask_qty_at_tick(depth.best_ask_tick)
@@ -253,7 +253,7 @@ LOOPS: list[Any] = []
 def toy_loop() -> Any:
     import numba
 
-    @numba.njit  # type: ignore[untyped-decorator]
+    @numba.njit
     def loop(hbt: Any, most: int, lowest: int, highest: int) -> Any:
         flow, imbalance, count = 0.0, 0.0, 0
         bid, ask, bid_size, ask_size = 0, 0, 0.0, 0.0

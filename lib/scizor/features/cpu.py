@@ -48,10 +48,10 @@ def evaluate(state: State, now: int, out: NDArray[np.void]) -> None:
 
 def check_events(events: NDArray[np.void]) -> None:
     """Compiled code checks neither dtype nor bounds: whoever calls from outside is checked here."""
-    if events.dtype != EVENT or events.ndim != 1:
+    if (events.dtype is not EVENT and events.dtype != EVENT) or events.ndim != 1:
         raise TypeError(f"events are a row of EVENT records, not {events.dtype}[{events.ndim} dimensions]")
 
 
 def check_output(out: NDArray[np.void], rows_wanted: int) -> None:
-    if out.dtype != OUTPUT or out.ndim != 1 or len(out) < rows_wanted:
+    if (out.dtype is not OUTPUT and out.dtype != OUTPUT) or out.ndim != 1 or len(out) < rows_wanted:
         raise TypeError(f"out needs {rows_wanted} OUTPUT records, not {len(out)} of {out.dtype}")

@@ -6,6 +6,7 @@ Below 1 KB with a position book of 16 rows a side. The 32-bin histogram stays in
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,8 +87,9 @@ class State:
     records: NDArray[np.void]
     parameters: NDArray[np.void]
 
-    @property
+    @functools.cached_property
     def depth(self) -> int:
+        """Rows a side that the records have room for."""
         return int(self.records.dtype["price"].shape[1])
 
 

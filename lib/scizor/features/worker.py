@@ -49,7 +49,7 @@ class Worker:
         self.out["symbol"] = np.arange(symbols)
         self.versions = np.zeros(symbols, np.int64)
         self.cells = np.zeros(ring.CELLS, np.int64)
-        self._ring = np.zeros(ring_events, EVENT)
+        self.room = np.zeros(ring_events, EVENT)
         self._marks, self._touched = np.zeros(symbols, np.uint8), np.zeros(symbols, np.uint32)
         self._lock = threading.Lock()  # parked: held during a turn
         self._pipe: tuple[int, int] | None = None
@@ -86,7 +86,7 @@ class Worker:
         cpu.check_events(events)
         if self._pipe is None or self._failure is not None:
             raise WorkerError("the worker does not run") from self._failure
-        taken = int(self.kernels.push(self.cells, self._ring, events))
+        taken = int(self.kernels.push(self.cells, self.room, events))
         if not self.is_spinning:
             self._wake()
         return taken
@@ -144,7 +144,7 @@ class Worker:
 
     def _arguments(self) -> tuple[Any, ...]:
         return (
-            self.state.records, self.state.parameters, self._ring, self.cells, self.out, self.versions, self._marks, self._touched,
+            self.state.records, self.state.parameters, self.room, self.cells, self.out, self.versions, self._marks, self._touched,
         )  # fmt: skip
 
     def _wake(self) -> None:
