@@ -33,7 +33,7 @@ POLL_SECONDS = 0.001
 
 
 class WorkerError(RuntimeError):
-    """The worker does not run (never started, stopped, or failed: the cause is chained)."""
+    """The worker does not run (never started, stopped, or failed: threading.excepthook has shown why)."""
 
 
 class Worker:
@@ -54,7 +54,7 @@ class Worker:
         self._lock = threading.Lock()  # parked: held during a turn
         self._pipe: tuple[int, int] | None = None
         self._thread: threading.Thread | None = None
-        self._failure: BaseException | None = None
+        self._has_ended = False
         self.kernels = kernels(state.depth)
 
     def start(self) -> Self:
@@ -84,8 +84,8 @@ class Worker:
     def push(self, events: NDArray[np.void]) -> int:
         """Puts EVENT records into the ring; returns how many found room. From one thread only."""
         cpu.check_events(events)
-        if self._pipe is None or self._failure is not None:
-            raise WorkerError("the worker does not run") from self._failure
+        if self._pipe is None or self._has_ended:
+            raise WorkerError("the worker does not run")
         taken = int(self.kernels.push(self.cells, self.room, events))
         if not self.is_spinning:
             self._wake()
@@ -108,7 +108,7 @@ class Worker:
         """Waits until all that was pushed is published; False if it still is not after about `seconds`."""
         pause, wanted = threading.Event(), self.pushed
         for _ in range(max(1, round(seconds / POLL_SECONDS))):
-            if self.done >= wanted or self._failure is not None:
+            if self.done >= wanted or self._has_ended:
                 break
             pause.wait(POLL_SECONDS)
         return self.done >= wanted
@@ -128,12 +128,12 @@ class Worker:
             self.kernels.store_cell(self.cells, ring.HOLD, 1)
             try:
                 while not self.kernels.reached(self.cells, ring.HELD, 1, 1_000_000):
-                    if self._failure is not None or self._thread is None or not self._thread.is_alive():
-                        raise WorkerError("the worker does not run") from self._failure
+                    if self._has_ended:
+                        raise WorkerError("the worker does not run")
                 yield self.state
             finally:
                 self.kernels.store_cell(self.cells, ring.HOLD, 0)
-                while self._failure is None and int(self.cells[ring.HELD]) and self._thread is not None and self._thread.is_alive():
+                while int(self.cells[ring.HELD]) and not self._has_ended:
                     threading.Event().wait(POLL_SECONDS / 10)
 
     def __enter__(self) -> Self:
@@ -164,9 +164,8 @@ class Worker:
                     self.kernels.turns(*self._arguments())
                 if int(self.cells[ring.STOP]):
                     return
-        except BaseException as error:
-            self._failure = error
-            raise
+        finally:
+            self._has_ended = True  # asked to, or by an error that threading.excepthook has shown
 
 
 class Reader:
