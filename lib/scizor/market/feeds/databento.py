@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from scizor.market.events import ASK, BID, LAST, LEVEL, RESET, TRADE, UNKNOWN
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Records = NDArray[np.void]
 
 PRICE_NONE = 2**63 - 1
+TIME_NONE = 2**63  # from here on: not told, or no time
 PRICES_MAX = 2**31 - 1
 SIZE_MAX = 2**31 - 1
 MBO, TRADES, MBP_1, MBP_10 = 160, 0, 1, 10
@@ -98,10 +100,14 @@ def metadata(data: bytes) -> Metadata:
     count = int.from_bytes(data[at : at + 4], "little")
     at += 4
     for _ in range(count):
+        if at > end:
+            raise ValueError("the metadata is not as its version says")
         raw = _text(data[at : at + width])
         intervals = int.from_bytes(data[at + width : at + width + 4], "little")
         at += width + 4
         for _ in range(intervals):
+            if at > end:
+                raise ValueError("the metadata is not as its version says")
             told = _text(data[at + 8 : at + 8 + width])
             if told.isdigit():
                 symbols[int(told)] = raw
@@ -152,10 +158,14 @@ def kind_of(data: bytes, start: int) -> int:
 
 def convert(found: Records, kind: int, levels: int = 10) -> Converted:
     """Records of one type, in the order of the file. levels: how many rows market by price keeps."""
+    refused: Counter[str] = Counter()
+    has_time = found["ts_recv"] < TIME_NONE
+    if not has_time.all():
+        refused["no time"] = int((~has_time).sum())
+        found = found[has_time]
     instruments = [int(each) for each in dict.fromkeys(found["instrument"].tolist())]
     units = [_unit(found[found["instrument"] == each], kind) for each in instruments]
     place = {each: at for at, each in enumerate(instruments)}
-    refused: Counter[str] = Counter()
     if kind == MBO:
         raw, seeded = _orders(found, place, units, refused)
     elif kind == TRADES:
@@ -261,13 +271,22 @@ def _pictures(found: Records, place: dict[int, int], units: list[int], refused: 
             else:
                 refused["trade without a price"] += 1
         before = shown.get(symbol, ([], []))
-        asks = [(row[1] // unit, row[3]) for row in rows[:levels] if row[1] != PRICE_NONE and row[3]]
-        bids = [(row[0] // unit, row[2]) for row in rows[:levels] if row[0] != PRICE_NONE and row[2]]
+        asks, bids = _picture([(row[1], row[3]) for row in rows[:levels]], unit, 1), _picture([(row[0], row[2]) for row in rows[:levels]], unit, -1)
+        if asks is None or bids is None:
+            refused["picture that is no book"] += 1
+            continue
         ops: list[tuple[int, Op]] = [(ASK, op) for op in differences(before[0], asks, ASK, levels)]
         ops += [(BID, op) for op in differences(before[1], bids, BID, levels)]
         write(out, ts, symbol, ops)
         shown[symbol] = (asks, bids)
     return out
+
+
+def _picture(rows: list[tuple[int, int]], unit: int, sign: int) -> list[tuple[int, int]] | None:
+    """(tick, size) of the rows that are there, the best first; None where they are not in order or not of this world."""
+    found = [(price // unit, size) for price, size in rows if price != PRICE_NONE and size]
+    is_ordered = all(sign * (behind[0] - before[0]) > 0 for before, behind in pairwise(found))
+    return found if is_ordered and all(abs(price) <= PRICES_MAX and size <= SIZE_MAX for price, size in found) else None
 
 
 def _unit(found: Records, kind: int) -> int:
@@ -279,7 +298,7 @@ def _unit(found: Records, kind: int) -> int:
         columns += [found["levels"]["bid_price"].ravel(), found["levels"]["ask_price"].ravel()]
     prices = np.unique(np.concatenate(columns))
     known = prices[(prices != PRICE_NONE) & (prices != 0)]
-    return int(np.gcd.reduce(np.abs(known))) if len(known) else 1
+    return abs(int(np.gcd.reduce(known))) if len(known) else 1
 
 
 def _text(raw: bytes) -> str:

@@ -17,7 +17,20 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from scizor.market.events import ASK, BID, DELETE, HALT, INSERT, LAST, RESUME, TRADE, UNKNOWN, UPDATE
+from scizor.market.events import (
+    ASK,
+    BID,
+    DELETE,
+    HALT,
+    INSERT,
+    LAST,
+    PRICE_MAX,
+    RESUME,
+    SIZE_MAX,
+    TRADE,
+    UNKNOWN,
+    UPDATE,
+)
 from scizor.market.feeds.positions import LEVELS_MAX, Op, Raw, differences, records, write
 
 if TYPE_CHECKING:
@@ -28,7 +41,6 @@ if TYPE_CHECKING:
 
 DUMMY = 9_999_999_999
 PRICE_UNITS = 10_000  # in a dollar
-SIZE_MAX = 2**31 - 1
 _CHUNK = 8192
 #: Nasdaq's feed has told every hidden execution as a buy since 2014-07-14 (TotalView-ITCH 5.0, "P" message): YYYYMMDD.
 HIDDEN_SIDE_UNTIL = 20140714
@@ -39,7 +51,8 @@ class Converted:
     """events: dtype EVENT, ts since midnight plus the `midnight` that was handed in. unit: price units of the file in a tick.
 
     rows: messages compared. levels: levels compared. differing: levels that were not the file's. revealing: rows with a level
-    that was taken from the file. refused: messages that say what cannot be (size out of range, unknown type).
+    that was taken from the file. refused: messages that say what cannot be (size out of range, unknown type), and rows of the
+    book file that are none (not in order, negative sizes), which are compared with nothing.
     """
 
     events: NDArray[np.void]
@@ -138,8 +151,11 @@ def convert(messages: Table, book: Table, *, midnight: int, date: int, symbol: i
         raise ValueError(f"messages {messages.shape} and book {book.shape} are not of one file")
     book = book[:, : 4 * levels]
     unit = _unit(messages, book)
+    price_max = min(DUMMY - 1, PRICE_MAX * unit)
     keys = [_keys(book, 0, 1, unit), _keys(book, 2, -1, unit)]
     sizes = [book[:, 1::4], book[:, 3::4]]
+    sane = _sane(keys, sizes)
+    is_seeded = False
     tells_hidden = date < HIDDEN_SIDE_UNTIL
     sides = (_Side(ASK, levels), _Side(BID, levels))
     out: list[Raw] = []
@@ -156,23 +172,25 @@ def convert(messages: Table, book: Table, *, midnight: int, date: int, symbol: i
             side = BID if direction == 1 else ASK
             if kind == 7:
                 said = HALT if price < 0 else RESUME
-            elif not is_known or kind not in (1, 2, 3, 4, 5, 6) or price <= 0:
+            elif not is_known or kind not in (1, 2, 3, 4, 5, 6) or not 0 < price <= price_max:
                 refused += 1
             else:
                 if kind >= 4:
                     hidden = kind == 6 or (kind == 5 and not tells_hidden)
                     said = TRADE
                     aggressor = UNKNOWN if hidden else ASK + BID - side
-                if kind <= 4 and begin + at > 0:
+                if kind <= 4 and is_seeded:
                     changed = sides[side].add(price // unit, size) if kind == 1 else sides[side].take(price // unit, size)
                     ops = [(side, op) for op in changed]
             revealed = 0
-            for each in (ASK, BID):
+            is_row = sane[begin + at]
+            refused += not is_row
+            for each in (ASK, BID) if is_row else ():
                 now, held = rows[each][0][at], rows[each][1][at]
                 if at in short[each]:
                     now = [key for key in now if key < DUMMY]
                     held = held[: len(now)]
-                if begin + at == 0:
+                if not is_seeded:
                     ops += [(each, Op(INSERT, row, sides[each].sign * key, held[row])) for row, key in enumerate(now)]
                     sides[each].keys, sides[each].sizes, sides[each].is_whole = now, held, len(now) < levels
                     continue
@@ -180,6 +198,7 @@ def convert(messages: Table, book: Table, *, midnight: int, date: int, symbol: i
                 wrong, more = sides[each].settle(now, held, ops)
                 differing += wrong
                 revealed += more
+            is_seeded = is_seeded or is_row
             revealing += revealed > 0
             if said == TRADE:
                 out.append((ts, price // unit, size, symbol, TRADE, aggressor, 0, 0 if ops else LAST))
@@ -196,6 +215,19 @@ def _unit(messages: Table, book: Table) -> int:
     prices = np.concatenate([messages[messages[:, 1] <= 6, 4], book[:, 0::2].ravel()])
     known = prices[(prices > 0) & (prices < DUMMY)]
     return int(np.gcd.reduce(np.unique(known))) if len(known) else 1
+
+
+def _sane(keys: list[Table], sizes: list[Table]) -> list[bool]:
+    """Which rows of the book file are a book: each side in order, what is missing at its end, prices and sizes that fit."""
+    import numpy as np
+
+    found = np.ones(len(keys[0]), bool)
+    for side, (price, size) in enumerate(zip(keys, sizes, strict=True)):
+        is_there = price < DUMMY
+        found &= ((np.diff(price, axis=1) > 0) | ~is_there[:, 1:]).all(axis=1)
+        found &= ((np.abs(price) <= PRICE_MAX) & (price * (1 if side == ASK else -1) > 0) & (size > 0) & (size <= SIZE_MAX) | ~is_there).all(axis=1)
+    told: list[bool] = found.tolist()
+    return told
 
 
 def _keys(book: Table, first: int, sign: int, unit: int) -> Table:

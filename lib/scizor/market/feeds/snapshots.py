@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from math import gcd
 from zoneinfo import ZoneInfo
 
-from scizor.market.events import ASK, BID, SIZE_MAX
+from scizor.market.events import ASK, BID, PRICE_MAX, SIZE_MAX
 from scizor.market.feeds.positions import LEVELS_MAX, Op, Raw, differences, write
 
 _UTC = ZoneInfo("UTC")
@@ -82,7 +82,7 @@ def convert(pictures: Iterable[Picture], levels: int, symbol: int = 0) -> tuple[
     for each in shown:
         ops: list[tuple[int, Op]] = []
         for side, rows in ((ASK, each.asks), (BID, each.bids)):
-            now = [(price // unit, size) for price, size in rows[:levels]]
+            now = [(price // unit, size) for price, size in rows[:levels] if price // unit <= PRICE_MAX]
             ops += [(side, op) for op in differences(before[side], now, side, levels)]
             before[side] = now
         write(out, each.ts, symbol, ops)
