@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from scizor.features import OUTPUT, apply, evaluate, make_output, make_state
-from scizor.features.state import IS_FRESH
+from scizor.features.state import BOTH_FRESH
 from tests.bench.measuring import pinned, triad_gb_per_second
 from tests.features import synthetic
 
 SYMBOLS, LEVELS, ROUNDS = 2000, 10, 400
 READ = (
-    "ts", "rows", "flags", "known", "landmark", "imbalance", "parameter", "flow", "flow_size", "flow_count", "depth_sum", "depth_time", "depth_last",
+    "ts", "rows", "flags", "known", "landmark", "share", "parameter", "flow", "flow_size", "flow_count", "depth_sum", "depth_time", "depth_last",
     "signed", "traded", "trade_count", "absorbed", "classified", "sliced", "moved", "moved_slow", "traded_slow", "scale",
 )  # fmt: skip
 
@@ -48,7 +48,7 @@ def snapshots(state: Any, now: int, out: Any, *, is_dirty: bool) -> list[int]:
     times = []
     for _ in range(ROUNDS):
         if is_dirty:
-            state.records["known"] &= np.uint8(255 - IS_FRESH)
+            state.records["known"] &= np.uint8(255 - BOTH_FRESH)
         start = time.perf_counter_ns()
         evaluate(state, now, out)
         times.append(time.perf_counter_ns() - start)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from scizor.features.parameter_table import QUANTUM_LOG2, REBASE_LOG2
-from scizor.features.state import IS_FRESH, SCORED, STARTED
+from scizor.features.state import BOTH_FRESH, FRESH, SCORED, STARTED
 from scizor.features.tables import FRACTION, INVERSE_POWER, POWER, STEPS, STEPS_LOG2
 from scizor.market.book.layout import HALTED, WAITING
 from scizor.market.book.rows import U
 from scizor.market.events import ASK, BID, OFF_GRID
 
-INLINED = ("product", "growth", "fading", "shrinkage", "side_share", "kappa", "fresh_imbalance", "signals", "score")
+INLINED = ("product", "growth", "fading", "shrinkage", "side_share", "kappa", "imbalance", "signals", "score")
 #: `imbalance` where one side is empty or the book is locked or crossed: no value that I can have.
 UNDEFINED = 2.0
 #: 1 / how many signals are valid.
@@ -85,27 +85,24 @@ def side_share(book: Any, side: int, rows: int, levels: int, spread: int) -> flo
     return above / below
 
 
-def imbalance(book: Any, levels: int) -> float:
-    """I of S2 in [-1, 1], or UNDEFINED."""
-    bids = int(book["rows"][BID])
-    asks = int(book["rows"][ASK])
+def imbalance(rec: Any, levels: int) -> float:
+    """I of S2 in [-1, 1], or UNDEFINED. A side's share is kept until its rows, or either best price, change."""
+    bids = int(rec["rows"][BID])
+    asks = int(rec["rows"][ASK])
     if bids == 0 or asks == 0:
         return UNDEFINED
-    spread = int(book["price"][ASK, U(asks - 1)]) - int(book["price"][BID, U(bids - 1)])
+    spread = int(rec["price"][ASK, U(asks - 1)]) - int(rec["price"][BID, U(bids - 1)])
     if spread <= 0:
         return UNDEFINED
-    bid = side_share(book, BID, bids, levels, spread)
-    ask = side_share(book, ASK, asks, levels, spread)
-    return (bid - ask) / (bid + ask) if bid + ask > 0.0 else UNDEFINED
-
-
-def fresh_imbalance(rec: Any, levels: int) -> float:
-    """The imbalance of the rows as they stand, kept until they change."""
     known = int(rec["known"])
-    if not known & IS_FRESH:
-        rec["imbalance"] = imbalance(rec, levels)
-        rec["known"] = known | IS_FRESH
-    return float(rec["imbalance"])
+    if not known & FRESH[BID]:
+        rec["share"][BID] = side_share(rec, BID, bids, levels, spread)
+    if not known & FRESH[ASK]:
+        rec["share"][ASK] = side_share(rec, ASK, asks, levels, spread)
+    rec["known"] = known | BOTH_FRESH
+    bid = rec["share"][BID]
+    ask = rec["share"][ASK]
+    return float((bid - ask) / (bid + ask)) if bid + ask > 0.0 else UNDEFINED
 
 
 def ratio(above: float, below: float) -> float:
@@ -187,7 +184,7 @@ def evaluate(rec: Any, p: Any, now: int, out: Any) -> None:
     trade_now = growth(x, int(p["trade_shift"]))
     flow_older = shrinkage(moves, int(p["flow_shift"]))
     trade_older = shrinkage(moves, int(p["trade_shift"]))
-    now_imbalance = fresh_imbalance(rec, int(p["levels"]))
+    now_imbalance = imbalance(rec, int(p["levels"]))
     s1, s2, s3, s4, s5, depth_time, valid = signals(rec, p, now_imbalance, flow_now, trade_now, flow_older, trade_older)
     damping = kappa(rec)
     out["s1"] = s1

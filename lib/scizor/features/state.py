@@ -25,8 +25,9 @@ BINS = 32
 STARTED = 1
 HAS_PRICE = 2
 HAS_MID = 4
-#: `imbalance` is that of the rows as they stand.
-IS_FRESH = 8
+#: A side's `share` is that of the rows as they stand: ASK's and BID's.
+FRESH = (8, 16)
+BOTH_FRESH = 24
 
 
 def state_dtype(depth: int = ROWS_MAX) -> np.dtype[Any]:
@@ -35,10 +36,10 @@ def state_dtype(depth: int = ROWS_MAX) -> np.dtype[Any]:
         # the first line of 64 bytes: every event
         *HEAD, ("landmark", "<i8"),  # quantum at which the growths are 1
         ("second_ends", "<i8"),  # ns: the next event from here on is the first of a new second
-        ("imbalance", "<f8"),  # I of the rows, or UNDEFINED; only where IS_FRESH
+        ("share", "<f8", (2,)),  # A and B of S2 but for their common factor; only where FRESH
         ("parameter", "<u4"),  # row of the parameter table
         ("known", "u1"), ("last_sign", "i1"), ("ring_next", "u1"), ("spare2", "u1"),
-        ("last_mid", "<i8"), ("last_price", "<i4"), ("spare3", "<i4"),  # bid + ask, and the price, of the last print
+        ("last_mid", "<i8"),  # bid + ask at the last print
         # decayed with flow_shift (g1)
         ("flow", "<f8"), ("flow_size", "<f8"), ("flow_count", "<f8"),  # F, A, C
         # decayed with trade_shift (g2)
@@ -58,7 +59,7 @@ def state_dtype(depth: int = ROWS_MAX) -> np.dtype[Any]:
         # decayed with moment_shift (g4)
         ("moment", "<f8", (5,)), ("moment_weight", "<f8", (3,)),  # of S1, S2, and S3 to S5, which are valid together
         ("ring_ts", "<i8", (RING,)), ("ring_size", "<i4", (RING,)),  # S5: signed sizes
-        ("counters", "<u4", (len(COUNTERS),)), ("spare4", "<u4"),
+        ("counters", "<u4", (len(COUNTERS),)), ("last_price", "<i4"),  # of the last print
         ("sizes_sum", "<f8"), ("sizes", "<f8", (BINS,)),  # S5, decayed with slow_shift: sum h, h
     ])  # fmt: skip
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from scizor.features.formulas import UNDEFINED, fresh_imbalance, growth, product, shrinkage, signals
+from scizor.features.formulas import UNDEFINED, growth, imbalance, product, shrinkage, signals
 from scizor.features.parameter_table import QUANTUM_LOG2, REBASE_LOG2
-from scizor.features.state import BINS, HAS_MID, HAS_PRICE, IS_FRESH, RING, STARTED
+from scizor.features.state import BINS, BOTH_FRESH, FRESH, HAS_MID, HAS_PRICE, RING, STARTED
 from scizor.market.book.changes import count, look, refusal, refuse
 from scizor.market.book.layout import ABSENT, HALTED, IS_CROSSED, LOST, RESUBSCRIBE, ROW, WAITING
 from scizor.market.book.rows import U, best, clear, has_both_sides, locate, put, put_full, take
@@ -70,7 +70,7 @@ def step_rarely(rec: Any, p: Any, event: Any) -> int:
     if op in (RESET, HALT):
         integrate(rec, p, growth(x, int(p["trade_shift"])))
         clear(rec)
-        rec["known"] = int(rec["known"]) & ~IS_FRESH
+        rec["known"] = int(rec["known"]) & ~BOTH_FRESH
         rec["flags"] = (int(rec["flags"]) | WAITING | (HALTED if op == HALT else 0)) & ~(IS_CROSSED | RESUBSCRIBE)
     elif op == RESUME:
         rec["flags"] = int(rec["flags"]) & ~HALTED
@@ -134,7 +134,7 @@ def rebase(rec: Any, p: Any, moves: int) -> None:
 
 def observe(rec: Any, p: Any, x: int) -> None:
     """The signals as they stand, into their second moments: once for each second in which a symbol has an event."""
-    now_imbalance = fresh_imbalance(rec, int(p["levels"]))
+    now_imbalance = imbalance(rec, int(p["levels"]))
     flow_now = growth(x, int(p["flow_shift"]))
     trade_now = growth(x, int(p["trade_shift"]))
     s1, s2, s3, s4, s5, _, valid = signals(rec, p, now_imbalance, flow_now, trade_now, 1.0, 1.0)
@@ -163,7 +163,7 @@ def moment(rec: Any, p: Any, which: int, group: int, signal: float, weight: floa
 def integrate(rec: Any, p: Any, trade_now: float) -> None:
     """S2 up to now, before a change of the rows: the imbalance that stood, times the clock that it stood."""
     if trade_now > rec["depth_last"]:
-        now_imbalance = fresh_imbalance(rec, int(p["levels"]))
+        now_imbalance = imbalance(rec, int(p["levels"]))
         if now_imbalance != UNDEFINED:
             passed = trade_now - rec["depth_last"]
             rec["depth_sum"] += product(now_imbalance, passed)
@@ -221,9 +221,9 @@ def account(rec: Any, p: Any, op: int, side: int, row: int, index: int, price: i
     """S1, S2's clock and S4's refill, for a change in a row that signals see. The rows are as they were."""
     trade_now = growth(x, int(p["trade_shift"]))
     integrate(rec, p, trade_now)
-    rec["known"] = int(rec["known"]) & ~IS_FRESH
     change = size
     moved = size
+    is_price_kept = False
     if op != INSERT:
         old = int(rec["size"][side, U(index)])
         if op == DELETE:
@@ -231,7 +231,10 @@ def account(rec: Any, p: Any, op: int, side: int, row: int, index: int, price: i
             moved = old
         else:
             change = size - old
-            moved = abs(change) if price == int(rec["price"][side, U(index)]) else size + old
+            is_price_kept = price == int(rec["price"][side, U(index)])
+            moved = abs(change) if is_price_kept else size + old
+    stale = FRESH[side] if is_price_kept or row > 0 else BOTH_FRESH  # another best price is another spread, for both sides
+    rec["known"] = int(rec["known"]) & ~stale
     flow_now = growth(x, int(p["flow_shift"]))
     weight = p["weights"][U(row)] * flow_now
     rec["flow"] += product(weight, float(change if side == BID else -change))
