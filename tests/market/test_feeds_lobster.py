@@ -17,6 +17,9 @@ DAY = 20120621
 NONE = lobster.DUMMY
 
 
+Days = list[tuple[str, np.ndarray, np.ndarray]]
+
+
 def table(*rows: tuple[int, ...]) -> np.ndarray:
     return np.array(rows, dtype=np.int64)
 
@@ -115,7 +118,29 @@ def test_a_time_is_read_to_the_nanosecond() -> None:
     assert lobster.read(b"57599.123456789,1,2,3,4,1\n", 6)[0, 0] == 57_599_123_456_789
 
 
-Days = list[tuple[str, np.ndarray, np.ndarray]]
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_events_of_fewer_rows_show_the_top_of_the_whole_book(days: Days, levels: int) -> None:
+    """A level that comes into the window from behind is known: an INSERT at its bottom, from the messages alone."""
+    name, messages, book = max(days, key=lambda day: day[2].shape[1])
+    if book.shape[1] <= 4 * levels:
+        pytest.skip("no LOBSTER day with more levels among the recordings")
+    found = lobster.convert(messages[:5000], book[:5000], midnight=0, date=DAY, levels=levels)
+    assert found.differing == 0 and found.levels > 5000 * levels * 2, name
+    rows: list[list[tuple[int, int]]] = [[], []]
+    events = found.events.tolist()
+    for at, (ts, price, size, _, op, side, row, _) in enumerate(events):
+        if op == INSERT:
+            rows[side].insert(row, (price * found.unit, size))
+            del rows[side][levels:]
+        elif op == UPDATE:
+            rows[side][row] = (price * found.unit, size)
+        elif op == DELETE:
+            del rows[side][row]
+        if at + 1 == len(events) or events[at + 1][0] > ts:  # what the window does not show leaves no event
+            message = int(np.searchsorted(messages[:5000, 0], ts, side="right")) - 1
+            for each, first in ((ASK, 0), (BID, 2)):
+                shown = [tuple(book[message, 4 * place + first : 4 * place + first + 2].tolist()) for place in range(levels)]
+                assert rows[each] == shown, (message, each)
 
 
 def test_the_recorded_days_are_their_books_row_by_row(days: Days) -> None:

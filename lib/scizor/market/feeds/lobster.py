@@ -66,12 +66,12 @@ class Converted:
 
 class _Side:
     """Known levels of one side: keys ascending from the best (bids negated), their sizes. is_whole: the file shows that
-    there is nothing behind them."""
+    there is nothing behind them. depth: rows of the file. window: rows that the events tell of, at most as many."""
 
-    __slots__ = ("is_whole", "keys", "levels", "side", "sign", "sizes")
+    __slots__ = ("depth", "is_whole", "keys", "side", "sign", "sizes", "window")
 
-    def __init__(self, side: int, levels: int) -> None:
-        self.side, self.levels, self.sign = side, levels, -1 if side == BID else 1
+    def __init__(self, side: int, depth: int, window: int) -> None:
+        self.side, self.depth, self.window, self.sign = side, depth, window, -1 if side == BID else 1
         self.keys: list[int] = []
         self.sizes: list[int] = []
         self.is_whole = False
@@ -81,13 +81,13 @@ class _Side:
         row = bisect_left(self.keys, key)
         if row < len(self.keys) and self.keys[row] == key:
             self.sizes[row] += size
-            return [Op(UPDATE, row, price, self.sizes[row])]
+            return self._seen(Op(UPDATE, row, price, self.sizes[row]))
         if row == len(self.keys) and not self.is_whole:
             return []  # behind what is known: the file will say
         self.keys.insert(row, key)
         self.sizes.insert(row, size)
-        del self.keys[self.levels :], self.sizes[self.levels :]
-        return [Op(INSERT, row, price, size)]
+        del self.keys[self.depth :], self.sizes[self.depth :]
+        return self._seen(Op(INSERT, row, price, size))
 
     def take(self, price: int, size: int) -> list[Op]:
         key = self.sign * price
@@ -96,9 +96,12 @@ class _Side:
             return []
         if size < self.sizes[row]:
             self.sizes[row] -= size
-            return [Op(UPDATE, row, price, self.sizes[row])]
+            return self._seen(Op(UPDATE, row, price, self.sizes[row]))
         del self.keys[row], self.sizes[row]
-        return [Op(DELETE, row, price, 0)]
+        ops, bottom = self._seen(Op(DELETE, row, price, 0)), self.window - 1
+        if ops and len(self.keys) > bottom:  # a known level comes into the window
+            ops.append(Op(INSERT, bottom, self.sign * self.keys[bottom], self.sizes[bottom]))
+        return ops
 
     def settle(self, keys: list[int], sizes: list[int], ops: list[tuple[int, Op]]) -> tuple[int, int]:
         """Compares with the file's row (only what is there); (levels that differ, levels revealed)."""
@@ -107,20 +110,23 @@ class _Side:
         if self.keys != keys[:known] or self.sizes != sizes[:known]:
             pairs = zip(zip(self.keys, self.sizes, strict=True), zip(keys, sizes, strict=True), strict=False)
             differing = sum(mine != file for mine, file in pairs) + max(0, known - len(keys))
-            for op in differences(self._rows(self.keys, self.sizes), self._rows(keys, sizes), self.side, self.levels):
+            for op in differences(self._rows(self.keys, self.sizes), self._rows(keys, sizes), self.side, self.window):
                 ops.append((self.side, op))
             self.keys, self.sizes = keys, sizes
         revealed = max(0, len(keys) - known)
         if not differing:
             for row in range(known, len(keys)):
-                ops.append((self.side, Op(INSERT, row, self.sign * keys[row], sizes[row])))
-                differing += row != self.levels - 1  # something stood where the messages told of nothing
+                ops += [(self.side, op) for op in self._seen(Op(INSERT, row, self.sign * keys[row], sizes[row]))]
+                differing += row != self.depth - 1  # something stood where the messages told of nothing
             self.keys, self.sizes = keys, sizes
-        self.is_whole = len(keys) < self.levels
+        self.is_whole = len(keys) < self.depth
         return differing, revealed
 
     def _rows(self, keys: list[int], sizes: list[int]) -> list[tuple[int, int]]:
-        return [(self.sign * key, size) for key, size in zip(keys, sizes, strict=True)]
+        return [(self.sign * key, size) for key, size in zip(keys[: self.window], sizes, strict=False)]
+
+    def _seen(self, op: Op) -> list[Op]:
+        return [op] if op.row < self.window else []
 
 
 def read(text: bytes, columns: int) -> Table:
@@ -140,8 +146,8 @@ def read(text: bytes, columns: int) -> Table:
 def convert(messages: Table, book: Table, *, midnight: int, date: int, symbol: int = 0, levels: int = 0) -> Converted:
     """messages: (n, 6) int64, columns of the message file with the time in ns after midnight. book: (n, 4 * L) int64.
 
-    midnight: ns UTC of the exchange's midnight. date: YYYYMMDD of the session, for what the feed tells. levels: rows to keep, the
-    file's where 0. ValueError when the tables do not belong together.
+    midnight: ns UTC of the exchange's midnight. date: YYYYMMDD of the session, for what the feed tells. levels: rows that
+    the events tell of, the file's and at most 16 where 0; compared are all that the file has. ValueError when the tables do not belong together.
     """
     import numpy as np
 
@@ -149,7 +155,6 @@ def convert(messages: Table, book: Table, *, midnight: int, date: int, symbol: i
     levels = min(levels or depth, depth, LEVELS_MAX)
     if messages.ndim != 2 or messages.shape[1] != 6 or book.shape[1] != 4 * depth or not depth or len(messages) != len(book):
         raise ValueError(f"messages {messages.shape} and book {book.shape} are not of one file")
-    book = book[:, : 4 * levels]
     unit = _unit(messages, book)
     price_max = min(DUMMY - 1, PRICE_MAX * unit)
     keys = [_keys(book, 0, 1, unit), _keys(book, 2, -1, unit)]
@@ -157,7 +162,7 @@ def convert(messages: Table, book: Table, *, midnight: int, date: int, symbol: i
     sane = _sane(keys, sizes)
     is_seeded = False
     tells_hidden = date < HIDDEN_SIDE_UNTIL
-    sides = (_Side(ASK, levels), _Side(BID, levels))
+    sides = (_Side(ASK, depth, levels), _Side(BID, depth, levels))
     out: list[Raw] = []
     compared = differing = revealing = refused = 0
     for begin in range(0, len(messages), _CHUNK):
@@ -191,8 +196,8 @@ def convert(messages: Table, book: Table, *, midnight: int, date: int, symbol: i
                     now = [key for key in now if key < DUMMY]
                     held = held[: len(now)]
                 if not is_seeded:
-                    ops += [(each, Op(INSERT, row, sides[each].sign * key, held[row])) for row, key in enumerate(now)]
-                    sides[each].keys, sides[each].sizes, sides[each].is_whole = now, held, len(now) < levels
+                    ops += [(each, Op(INSERT, row, sides[each].sign * key, held[row])) for row, key in enumerate(now[:levels])]
+                    sides[each].keys, sides[each].sizes, sides[each].is_whole = now, held, len(now) < depth
                     continue
                 compared += len(now)
                 wrong, more = sides[each].settle(now, held, ops)
