@@ -30,12 +30,14 @@ from scizor.market.events import (
     UNKNOWN,
     UPDATE,
 )
+from scizor.market.feeds import lobster
 from scizor.market.feeds.positions import Raw, records
 
 BAR = 1e-13
 QUANTUM = 1 << 24
 REBASE = QUANTUM << 20
 SEED = 7
+ROWS = 10_000
 
 
 def flow(seed: int, count: int, *, levels: int = 5, step_ns: int = 40_000_000) -> np.ndarray:
@@ -107,7 +109,12 @@ def sessions(recordings: Path) -> Iterator[tuple[str, np.ndarray, int]]:
     pieces = [piece for piece in features_input.find(recordings / "l2") if piece.kind in ("LOBSTER", "Databento")]
     for symbol in sorted({piece.symbols[0] for piece in pieces}):
         piece = max((each for each in pieces if each.symbols[0] == symbol), key=lambda each: each.path.stat().st_size)
-        if piece.path.stat().st_size > 100_000:
+        if piece.path.stat().st_size <= 100_000:
+            continue
+        if piece.kind == "LOBSTER":  # a part of the day is made in a part of the time
+            messages, book = (each[:ROWS] for each in features_input.lobster_tables(piece))
+            yield symbol, lobster.convert(messages, book, midnight=10**18, date=20120621).events, min(piece.levels, 16)
+        else:
             found = features_input.load(piece)
             yield symbol, found.events, found.levels
 
