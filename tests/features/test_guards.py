@@ -152,6 +152,24 @@ def test_a_row_of_parameters_that_is_not_there_is_refused() -> None:
     assert not out["valid"][1] and int(state.records["rows"][1, BID]) == 0
 
 
+def test_arrays_that_are_not_contiguous_give_the_same_numbers() -> None:
+    """They go through numba's dispatcher; contiguous ones do not."""
+    events = garbage(600, symbols=3, depth=7, seed=GARBAGE_SEED)
+    spread, wide = np.zeros((600, 2), EVENT), np.zeros((600, 3), OUTPUT)
+    spread[:, 1] = events
+    frozen = events.copy()
+    frozen.flags.writeable = False
+    states = [make_state(3, 7) for _ in range(3)]
+    outs = [np.zeros(600, OUTPUT), wide[:, 2], np.zeros(600, OUTPUT)]
+    counts = {apply_evaluate(state, given, out) for state, given, out in zip(states, (events, spread[:, 1], frozen), outs, strict=True)}
+    assert len(counts) == 1 and len({each.tobytes() for each in outs}) == 1
+    assert len({each.records.tobytes() for each in states}) == 1
+    every_other = make_state(6, 7)
+    halved = type(every_other)(every_other.records[::2], every_other.parameters)
+    assert not halved.is_plain and apply_evaluate(halved, events, outs[0]) in counts
+    assert halved.records.tobytes() == states[0].records.tobytes()
+
+
 def test_records_begin_at_a_cache_line() -> None:
     assert all(aligned(n, make_state(1).records.dtype).ctypes.data % 64 == 0 for n in (1, 3, 1000))
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scizor.features import formulas, loops, parameter_table, state, steps, tables
-from scizor.features.state import OUTPUT, State
+from scizor.features.state import OUTPUT, State, make_state
 from scizor.market.book import changes, layout, rows
 from scizor.market.book.compilation import compiled, cpu
+from scizor.market.book.layout import ROWS_MAX
 from scizor.market.events import EVENT
 
 
@@ -19,6 +21,22 @@ from scizor.market.events import EVENT
 def kernels(depth: int) -> SimpleNamespace:
     """The functions compiled for records of `depth` rows, by their names in formulas, steps and loops."""
     return compiled([loops], cpu, base=scalars(depth))
+
+
+@functools.cache
+def entry(depth: int) -> Any:
+    """apply_evaluate_events for plain arrays without numba's dispatcher, which is more than half of a call with one event.
+
+    It reads what it is given as contiguous arrays of the compiled types: whoever calls has seen that they are.
+    """
+    from numba import typeof
+
+    of: Any = typeof  # untyped in numba
+    function = kernels(depth).apply_evaluate_events
+    plain = make_state(1, is_by_price=depth > ROWS_MAX)
+    arguments = (plain.records, plain.parameters, np.zeros(0, EVENT), np.zeros(0, OUTPUT))
+    function(*arguments)
+    return function.overloads[tuple(of(each) for each in arguments)].entry_point
 
 
 @functools.cache
@@ -37,6 +55,8 @@ def apply_evaluate(state: State, events: NDArray[np.void], out: NDArray[np.void]
     """And writes all numbers of its symbol after every event into out[i] (OUTPUT, as many rows as events)."""
     check_events(events)
     check_output(out, len(events))
+    if events.flags.c_contiguous and out.flags.carray and state.is_plain:
+        return int(entry(state.depth)(state.records, state.parameters, events, out))
     return int(kernels(state.depth).apply_evaluate_events(state.records, state.parameters, events, out))
 
 

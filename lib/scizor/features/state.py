@@ -93,6 +93,13 @@ class State:
         """Rows a side that the records have room for."""
         return int(self.records.dtype["price"].shape[1])
 
+    @functools.cached_property
+    def is_plain(self) -> bool:
+        """Both arrays are contiguous, writable, and of the dtypes that the kernel is compiled for."""
+        are_behaved = self.records.flags.carray and self.parameters.flags.carray
+        is_known = self.depth in (ROWS_MAX, DEEP) and self.records.dtype == state_dtype(self.depth)
+        return bool(are_behaved and is_known and self.parameters.dtype == PARAMETERS)
+
 
 def make_state(symbols: int, levels: int = 10, table: NDArray[np.void] | None = None, *, is_by_price: bool = False) -> State:
     """Empty records. levels: rows that signals see. table: PARAMETERS of one or more rows instead (levels is then theirs).
