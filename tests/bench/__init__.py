@@ -106,12 +106,12 @@ def complete(figure: Figure) -> Figure:
 
 
 def _files(name: str, wanted: list[str]) -> list[Path]:
-    files = sorted((ROOT / "tests" / "bench").glob(f"{name}_d*.py"), key=lambda file: _order(file.stem.split("_")[1].upper()))
-    files += [file for file in sorted((ROOT / "tests" / "bench").glob(f"{name}_*.py")) if file not in files]
+    found = [file for file in (ROOT / "tests" / "bench").glob("*_*.py") if re.fullmatch(r"[a-z]+_[a-z]\d+", file.stem)]
+    files = sorted((file for file in found if file.stem.split("_")[0] == name), key=lambda file: _order(file.stem.split("_")[1].upper()))
     if wanted:
         files = [file for file in files if any(each.lower() in file.stem.split("_") for each in wanted)]
     if not files:
-        known = sorted({file.stem.split("_")[0] for file in (ROOT / "tests" / "bench").glob("*_*.py")})
+        known = sorted({file.stem.split("_")[0] for file in found})
         raise UsageError(f"there is no bench {name} {' '.join(wanted)}".rstrip(), hint=f"there are: {', '.join(known)}")
     return files
 
