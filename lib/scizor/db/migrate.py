@@ -41,11 +41,12 @@ END $$"""
 
 
 def files(directory: Path = SCHEMA) -> dict[int, Path]:
-    """The schema's files by number. ConfigurationError when two share one or a number is missing."""
+    """The schema's files by number. ConfigurationError when two share one. A number may be left out: numbers are given
+    ahead to what is written side by side."""
     found = sorted(directory.glob("[0-9][0-9][0-9]_*.sql"))
     numbers = [int(path.name[:3]) for path in found]
-    if numbers != list(range(1, len(found) + 1)):
-        raise ConfigurationError(f"{directory} is not numbered 001, 002, ... without gaps: {numbers}")
+    if not numbers or len(set(numbers)) != len(numbers):
+        raise ConfigurationError(f"{directory} is not numbered 001, 002, ..., each number once: {numbers}")
     return dict(zip(numbers, found, strict=True))
 
 
@@ -73,9 +74,13 @@ def apply(connection: Connection, now: datetime, directory: Path = SCHEMA) -> li
 
 def check(connection: Connection, directory: Path = SCHEMA) -> None:
     """ConfigurationError unless the schema is exactly the one that this code was written for."""
-    have, need = version(connection), len(files(directory))
+    wanted = files(directory)
+    have, need = version(connection), max(wanted)
     if have < need:
         raise ConfigurationError(f"the database has schema {have}, the code needs {need}", hint="bin/migrate")
+    if missed := sorted(set(wanted) - applied(connection)):  # filled in later, below the last
+        names = ", ".join(wanted[number].name for number in missed)
+        raise ConfigurationError(f"the database has schema {have}, but not {names}", hint="bin/migrate")
     if have > need:
         raise ConfigurationError(f"the database has schema {have}, the code knows {need}", hint="update this checkout")
 
@@ -85,6 +90,13 @@ def version(connection: Connection) -> int:
     if _one(connection, "SELECT to_regclass('scizor.schema_versions') IS NULL"):
         return 0
     return int(_one(connection, "SELECT coalesce(max(number), 0) FROM scizor.schema_versions"))
+
+
+def applied(connection: Connection) -> set[int]:
+    """The numbers of the files that were applied; none for a database that was never migrated."""
+    if version(connection) == 0:
+        return set()
+    return {int(number) for (number,) in connection.execute("SELECT number FROM scizor.schema_versions")}
 
 
 def make_partitions(connection: Connection, first_year: int, last_year: int) -> int:
@@ -200,20 +212,20 @@ def _bootstrap(connection: Connection) -> None:
 
 
 def _apply_missing(connection: Connection, now: datetime, wanted: dict[int, Path]) -> list[str]:
-    applied = {
+    known = {
         number: (name, sha256)
         for number, name, sha256 in connection.execute("SELECT number, name, sha256 FROM scizor.schema_versions")
     }
-    if applied and max(applied) > max(wanted):
-        raise ConfigurationError(f"the database has schema {max(applied)}, the code knows {max(wanted)}", hint="update this checkout")
+    if known and max(known) > max(wanted):
+        raise ConfigurationError(f"the database has schema {max(known)}, the code knows {max(wanted)}", hint="update this checkout")
     done = []
     for number, path in wanted.items():
         text = path.read_bytes()
         sha256 = hashlib.sha256(text).hexdigest()
-        if number in applied:
-            if applied[number][1] != sha256:
+        if number in known:
+            if known[number][1] != sha256:
                 raise ConfigurationError(
-                    f"sql/schema/{path.name} was edited after it was applied as {applied[number][0]}",
+                    f"sql/schema/{path.name} was edited after it was applied as {known[number][0]}",
                     hint="restore it with git, and put the change into a new file",
                 )
             continue
