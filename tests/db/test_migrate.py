@@ -140,7 +140,9 @@ def test_four_migrations_at_once_apply_each_file_once(empty: DatabaseConfig) -> 
 def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(empty: DatabaseConfig, superuser_of: OpenAs) -> None:
     """kill -9 after ever longer; whatever stands is whole files, and the last run makes it complete."""
     seen = set()
-    for step in range(14):
+    for step in range(60):
+        if step >= 14 and len(seen) > 1:  # on a loaded machine the first ones come too early
+            break
         process = start_migration(empty)
         deadline = time.monotonic() + 0.16 + 0.025 * step
         while time.monotonic() < deadline and process.poll() is None:
