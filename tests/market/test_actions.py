@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from tests.bench import history_h8
 from tests.market.asx_recorded import eighteen, others
 
-from scizor.market import actions
+from scizor.market import actions, validate
 from scizor.market.actions import Finding, Step, Type, Verdict, Volumes, compare, fraction, suspect
 from scizor.market.ladder import ladder
 from scizor.market.types import Bar
@@ -67,6 +68,21 @@ def test_two_splits_in_a_history_that_was_never_fetched_again_are_two_steps() ->
     assert [(each.type, each.new, each.old, each.ex_date) for each in found.steps] == [
         (Type.SPLIT, 2, 1, whole[300].start), (Type.SPLIT, 3, 1, whole[600].start),
     ]  # fmt: skip
+
+
+def test_a_history_of_several_splits_is_not_another_contracts_and_another_contracts_is_no_split(recordings: Path) -> None:
+    whole = {code: found for code, found in others(recordings).items() if len(found) >= 900}
+    codes = [code for code, found in sorted(whole.items()) if min(each.low for each in found[-900:]) > 1][:30]
+    assert len(codes) > 10
+    for code, other in pairwise(codes):
+        own = whole[code][-900:]
+        stored = {each.start: each for each in [*own[:300], *[scaled(each, 2, 1) for each in own[300:600]], *[scaled(each, 6, 1) for each in own[600:]]]}
+        assert not validate.is_another_contract([scaled(each, 6, 1) for each in own], stored, "XASX"), code
+        theirs = [each._replace(start=mine.start) for each, mine in zip(whole[other][-900:], own, strict=True)]
+        assert validate.is_another_contract(theirs, stored, "XASX"), (code, other)
+        for count in (5, 60, 900):
+            found = compare(stored.values(), theirs[-count:], TICK)
+            assert not any(each.type is Type.SPLIT for each in found.steps), (code, other, count)
 
 
 def test_row_40_an_overnight_gap_without_another_basis_is_no_split_but_a_suspicion() -> None:
