@@ -1,0 +1,97 @@
+"""The classical indicators that were promised, over one series of bars, by TA-Lib; VWAP by hand, since TA-Lib has none.
+
+    SMA 10/20/50/200 · EMA 12/26 · RSI 14 · MACD 12/26/9 · Bollinger 20/2 · ATR 14 · stochastic RSI 14/3/3 · VWAP
+
+All are float64 of the bars' length; NaN while there are too few bars (SMA 200: the first 199). What is recursive (EMA, RSI,
+MACD, ATR) begins at the series' first bar and forgets it slowly: compute over the whole series and cut afterwards. TA-Lib's
+conventions hold: an EMA starts from the simple mean of its first period; RSI and ATR smooth as Wilder did; MACD's two EMAs
+start together; Bollinger takes the population's standard deviation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+#: In the order of the table `indicators` and of exported files.
+NAMES = (
+    "sma_10", "sma_20", "sma_50", "sma_200", "ema_12", "ema_26", "rsi_14", "macd", "macd_signal", "macd_histogram",
+    "bollinger_upper", "bollinger_middle", "bollinger_lower", "atr_14", "stochrsi_k", "stochrsi_d", "vwap",
+)  # fmt: skip
+
+
+class Columns(NamedTuple):
+    """One series, oldest first, all of one length. Prices in the symbol's currency, volume in shares.
+
+    volume, wap: NaN where the vendor has none. session: int32, a number that is the same for the bars of one exchange day
+    (days since 1970).
+    """
+
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    wap: Floats
+    session: NDArray[np.int32]
+
+
+def compute(bars: Columns) -> dict[str, Floats]:
+    """Every indicator of NAMES, each float64 of the bars' length. No bars: empty arrays."""
+    import numpy as np
+    import talib
+
+    close = bars.close
+    if len(close) == 0:
+        return {name: np.empty(0) for name in NAMES}
+    found = {f"sma_{period}": talib.SMA(close, timeperiod=period) for period in (10, 20, 50, 200)}
+    found |= {f"ema_{period}": talib.EMA(close, timeperiod=period) for period in (12, 26)}
+    rsi = found["rsi_14"] = talib.RSI(close, timeperiod=14)
+    found["macd"], found["macd_signal"], found["macd_histogram"] = talib.MACD(close, fastperiod=12, slowperiod=26, signalperiod=9)
+    found["bollinger_upper"], found["bollinger_middle"], found["bollinger_lower"] = talib.BBANDS(
+        close, timeperiod=20, nbdevup=2.0, nbdevdn=2.0, matype=talib.MA_Type.SMA
+    )
+    found["atr_14"] = talib.ATR(bars.high, bars.low, close, timeperiod=14)
+    found["stochrsi_k"], found["stochrsi_d"] = stochastic(rsi)
+    found["vwap"] = vwap(bars)
+    return found
+
+
+def stochastic(rsi: Floats) -> tuple[Floats, Floats]:
+    """Stochastic RSI 14/3/3 (Chande and Kroll 1994): where RSI 14 stands within its last 14 values, in percent, smoothed over
+    3 bars (%K), and that over 3 more (%D). 0 where the 14 values are all equal.
+
+    talib.STOCHRSI leaves out the first smoothing; its STOCH over RSI as high, low and close has both.
+    """
+    import talib
+
+    k, d = talib.STOCH(rsi, rsi, rsi, fastk_period=14, slowk_period=3, slowk_matype=talib.MA_Type.SMA, slowd_period=3, slowd_matype=talib.MA_Type.SMA)
+    return k, d
+
+
+def vwap(bars: Columns) -> Floats:
+    """Volume-weighted average price since the session's first bar, by bar.
+
+    A bar's price is the vendor's own average (wap) where it has one, else (high + low + close) / 3. A bar without volume has
+    no weight; until the session's first trade it is that bar's price. A daily bar is a session of its own.
+    """
+    import numpy as np
+
+    price = np.where(np.isnan(bars.wap), (bars.high + bars.low + bars.close) / 3.0, bars.wap)
+    weight = np.nan_to_num(bars.volume, nan=0.0)
+    starts = np.flatnonzero(np.diff(bars.session, prepend=bars.session[0] - 1))
+    lengths = np.diff(np.append(starts, len(price)))
+    # Sums begin anew in each session. Taking the whole series' running sum less what it was at the session's start would lose
+    # digits with every year; a session's own prices are near its first one, so only the differences are summed.
+    base = np.repeat(price[starts], lengths)
+    money, shares = np.cumsum((price - base) * weight), np.cumsum(weight)
+    before_money = np.repeat(np.append(0.0, money[starts[1:] - 1]), lengths)
+    before_shares = np.repeat(np.append(0.0, shares[starts[1:] - 1]), lengths)
+    shares = shares - before_shares
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = base + (money - before_money) / shares
+    return np.where(shares > 0, found, price)
