@@ -196,7 +196,7 @@ def test_recorded_the_split_of_CSL_goes_from_the_wire_to_a_history_on_one_basis(
         return AsxDaily([recordings / "asx_daily/by_symbol_18_to_2021/CSL.csv"], [], master.load())
 
     for day in (17, 18):
-        with stage(config, database, tmp_path, source=source, at=datetime(2007, 10, day, 8, 0, tzinfo=UTC)) as there:
+        with stage(config, database, tmp_path, source=source, at=datetime(2007, 10, day, 8, 0, tzinfo=UTC), speed=30.0) as there:
             there.list_symbols("CSL")
             assert there.run("collect-daily") is Exit.DONE
             status = there.run("actions", "detect")
