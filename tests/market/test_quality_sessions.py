@@ -8,6 +8,7 @@ import gzip
 import random
 from collections.abc import Callable
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ Market = dict[str, list[Bar]]
 
 def healthy(seed: int = 5) -> Market:
     """Twenty shares that trade every day, of 0.30 to 80 dollars, on the exchange's ladder."""
+    return {code: list(bars) for code, bars in _made(seed).items()}
+
+
+@cache
+def _made(seed: int) -> Market:
     steps, rnd, market = ladder("XASX"), random.Random(seed), dict[str, list[Bar]]()
     for code in CODES:
         price, bars = rnd.uniform(0.3, 80.0), list[Bar]()

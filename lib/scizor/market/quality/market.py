@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from itertools import islice
 from math import log
 from statistics import median
 
@@ -26,6 +27,7 @@ PART_SHARE, PART_LEAST = 0.05, 5  # exact bars that a session has of another one
 AROUND = 20  # sessions on each side that say whether a code trades every day
 EVERY_DAY = 0.97
 TRUNCATED = 0.2  # of the codes that trade every day; a trading halt takes 3 % at most on an ordinary day
+SAMPLE = 200  # codes that are looked at before all of them are
 GAP_RATIO = 1.3  # one overnight gap against another
 BROKEN_SHARE, BROKEN_LEAST = 0.1, 5
 
@@ -201,6 +203,9 @@ def _suspects(
     for place, later in enumerate(present):
         for earlier in present[max(0, place - SESSIONS_APART) : place]:
             old, new = days[earlier], days[later]
+            some = [code for code in islice(new, SAMPLE) if code in old]
+            if sum(1 for code in some if new[code].open == old[code].open) < SHARE / 2 * len(some):
+                continue
             common = [code for code in new if code in old]
             alike = sum(1 for code in common if new[code].open == old[code].open)
             if _is_most(alike, len(common)):

@@ -19,6 +19,7 @@ STEADY_BARS, STEADY_SPAN = 20, 23  # so many bars within so many sessions: it tr
 TICKS_LEAST = 10  # what moves by fewer steps of the exchange's ladder is never far off, whatever the ratio
 RANGE = 1.8  # a high or low beyond this, against everything around it
 CALM = 0.1  # the day ended where it began: its close against the one before
+RANGE_SURE = 4.0  # beyond this, on any day
 FLAT_BARS = 30
 VOLUME_RATIO, VOLUME_MEDIAN, VOLUME_MOST = 100.0, 1000.0, 1e12
 FEEDS_BARS, FEEDS_RATIO, FEEDS_SWITCHES = 40, 8.0, 0.2
@@ -92,19 +93,20 @@ def is_steady(bars: Sequence[Bar], place: int, place_of: Callable[[date], int]) 
 
 
 def ranges(code: str, bars: Sequence[Bar], place_of: Callable[[date], int], tick: Tick) -> list[Defect]:
-    """A high or a low far from everything around it, on a day that ended where it began."""
+    """A high or a low far from everything around it: nearly twice as far on a day that ended where it began, four times on any."""
     found = []
     for place in range(1, len(bars) - 1):
         before, bar, after = bars[place - 1 : place + 2]
         if bar.high <= RANGE * bar.close and bar.low * RANGE >= bar.close:
             continue
-        if abs(bar.close / before.close - 1) > CALM or not is_steady(bars, place, place_of):
+        if not is_steady(bars, place, place_of):
             continue
+        limit = RANGE if abs(bar.close / before.close - 1) <= CALM else RANGE_SURE
         around = (before.close, bar.open, bar.close, after.open, after.close)
         top, bottom = max(around), min(around)
-        if bar.high > RANGE * top and bar.high - top > TICKS_LEAST * tick(top):
+        if bar.high > limit * top and bar.high - top > TICKS_LEAST * tick(top):
             found.append(Defect(code, day_of(bar), "high_outlier", f"high {number_text(bar.high)}, and everything around it at most {number_text(top)}"))
-        if bar.low * RANGE < bottom and bottom - bar.low > TICKS_LEAST * tick(bar.low):
+        if bar.low * limit < bottom and bottom - bar.low > TICKS_LEAST * tick(bar.low):
             found.append(Defect(code, day_of(bar), "low_outlier", f"low {number_text(bar.low)}, and everything around it at least {number_text(bottom)}"))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
 
@@ -29,18 +30,22 @@ def find(
     days = market.by_day(single)
     of_codes: list[Defect] = []
     known = set(sessions)
-    for code, each in bars.items():
-        of_codes += series.conflicts(code, each) + series.rows(code, single[code])
+    for code, rows in bars.items():
+        of_codes += series.conflicts(code, rows) + series.rows(code, single[code])
     whole = market.copies(single, days, sessions, judgement.share)
     closed = market.closed_days(days, sessions, reason)
-    whole += market.absences(single, days, sessions) + market.broken(days, of_codes) + market.units(days, sessions)
+    others = Counter(day_of(bar) for source in theirs for each in source.values() for bar in each if bar.volume)
+    for each in market.absences(single, days, sessions):
+        witness = others[each.day] if each.symbol == EVERYBODY else 0
+        whole.append(each._replace(evidence=f"{each.evidence}; a second source has {witness} bars") if witness else each)
+    whole += market.broken(days, of_codes) + market.units(days, sessions)
     wrong = {each.day for each in whole if each.symbol == EVERYBODY and each.kind not in ("truncated_session", "copied_part")}
     believed = {code: [bar for bar in each if day_of(bar) in known and day_of(bar) not in wrong] for code, each in single.items()}
     by_code: dict[str, list[Record]] = {}
     for record in records:
         by_code.setdefault(record.old, []).append(record)
-    for code, each in believed.items():
-        of_codes += series.faults(code, each, place_of, tick) + breaks.faults(code, each, place_of, tick, by_code.get(code, ()))
+    for code, kept in believed.items():
+        of_codes += series.faults(code, kept, place_of, tick) + breaks.faults(code, kept, place_of, tick, by_code.get(code, ()))
     of_codes += breaks.code_changes(believed, records, place_of)
     seconds = second.faults(single, theirs, judgement, sessions, lambda day: day in days)
     seconds = [each for each in seconds if each.symbol != EVERYBODY or each.day not in wrong]
