@@ -10,6 +10,7 @@ start together; Bollinger takes the population's standard deviation.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -81,17 +82,22 @@ def vwap(bars: Columns) -> Floats:
     """
     import numpy as np
 
-    price = np.where(np.isnan(bars.wap), (bars.high + bars.low + bars.close) / 3.0, bars.wap)
-    weight = np.nan_to_num(bars.volume, nan=0.0)
-    starts = np.flatnonzero(np.diff(bars.session, prepend=bars.session[0] - 1))
-    lengths = np.diff(np.append(starts, len(price)))
-    # Sums begin anew in each session. Taking the whole series' running sum less what it was at the session's start would lose
-    # digits with every year; a session's own prices are near its first one, so only the differences are summed.
-    base = np.repeat(price[starts], lengths)
-    money, shares = np.cumsum((price - base) * weight), np.cumsum(weight)
-    before_money = np.repeat(np.append(0.0, money[starts[1:] - 1]), lengths)
-    before_shares = np.repeat(np.append(0.0, shares[starts[1:] - 1]), lengths)
-    shares = shares - before_shares
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = base + (money - before_money) / shares
-    return np.where(shares > 0, found, price)
+    price, weight = bars.wap, bars.volume
+    if np.isnan(price).any():
+        price = np.where(np.isnan(price), (bars.high + bars.low + bars.close) / 3.0, price)
+    if np.isnan(weight).any():
+        weight = np.nan_to_num(weight, nan=0.0)
+    starts = np.flatnonzero(bars.session[1:] != bars.session[:-1]) + 1
+    if len(starts) == len(price) - 1:  # one bar a session: its own average
+        return price.copy()
+    # Session by session: a running sum over the whole series, less what it was at the session's start, would lose digits with
+    # every year, and is slower by its many passes over memory.
+    sums = np.empty((2, len(price)))  # money, shares
+    np.multiply(price, weight, out=sums[0])
+    sums[1] = weight
+    edges = [0, *starts.tolist(), len(price)]
+    for first, end in pairwise(edges):
+        part = sums[:, first:end]
+        np.add.accumulate(part, axis=1, out=part)
+    found: Floats = np.divide(sums[0], sums[1], out=price.copy(), where=sums[1] > 0)
+    return found
