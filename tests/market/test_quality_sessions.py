@@ -175,6 +175,11 @@ def test_a_bar_that_is_wrong_is_named_by_its_fault(kind: str, change: Callable[[
     assert told(find(replaced(market, day, change, [code])), code) == {(day, kind)}
 
 
+def test_a_newest_bar_in_cents_is_named_before_anybody_saw_it_come_back_and_a_split_is_not_taken_for_one() -> None:
+    for factor, kinds in ((0.01, {(DAYS[-1], "price_unit")}), (0.1, set())):
+        assert told(find(replaced(healthy(), DAYS[-1], times(factor), ["AAJ"])), "AAJ") == kinds
+
+
 def test_a_fault_of_many_codes_on_one_day_is_told_of_the_market_too() -> None:
     found = find(replaced(healthy(), DAYS[33], lambda bar: bar._replace(open=0.0), CODES[:9]))
     assert told(found) == {(DAYS[33], "price_domain")}

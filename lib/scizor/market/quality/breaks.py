@@ -90,6 +90,8 @@ def _islands(code: str, bars: Sequence[Bar], places: Sequence[int], tick: Tick) 
             each for each in range(place + 1, min(place + ISLAND, len(bars)))
             if 1 / BACK < bars[each].close / before.close < BACK and places[each] - places[place - 1] <= ISLAND + 5
         ), None)  # fmt: skip
+        if end is None and len(bars) - place <= SPIKE_BARS and places[place] - places[place - 1] == 1 and _is_steady(places, place):
+            found += _fresh(code, before, bars[place:])
         if end is None or any(1 / 1.5 < each.close / before.close < 1.5 for each in bars[place:end]):
             place += 1
             continue
@@ -106,6 +108,17 @@ def _islands(code: str, bars: Sequence[Bar], places: Sequence[int], tick: Tick) 
             place = end
         place += 1
     return found, covered
+
+
+def _fresh(code: str, before: Bar, bars: Sequence[Bar]) -> list[Defect]:
+    """The newest bars, where they stand a hundred or a thousand times off: nobody has seen them come back yet. A tenth may be a split."""
+    units = [_unit(each.close / before.close) for each in bars]
+    if not all(units) or any(each in ("10 times", "a 10th") for each in units):
+        return []
+    return [
+        Defect(code, day_of(each), "price_unit", f"close {number_text(each.close)}, {number_text(before.close)} before, and the newest: in another unit, {unit}")
+        for each, unit in zip(bars, units, strict=True)
+    ]
 
 
 def _unit(ratio: float) -> str:
