@@ -130,6 +130,8 @@ def reading(recorded: dict[str, list[Bar]], count: int, place: Path, times: int,
             superuser.execute("INSERT INTO bars SELECT * FROM public.laid ORDER BY timestamp")
             superuser.execute("DROP TABLE public.laid")
             superuser.execute("VACUUM ANALYZE bars")
+            size = _one(superuser, "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'bars'::regclass")
+            report(f"in the table: {size / count:.0f} bytes a bar with its index")
         stored = []
         for piece in pieces:
             whole = table.parse(archives.copy_out(connection, series, piece.start, piece.end), piece)

@@ -105,11 +105,16 @@ def make_partitions(connection: Connection, first_year: int, last_year: int) -> 
     return int(row[0]) if row else 0
 
 
+def partition_years(connection: Connection) -> set[int]:
+    """The years that bars has a partition for."""
+    return {int(year) for (year,) in connection.execute("""
+        SELECT substring(c.relname FROM '^bars_([0-9]{4})$')::integer
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'scizor.bars'::regclass""")}  # fmt: skip
+
+
 def last_partition_year(connection: Connection) -> int:
-    """The last year that bars has a partition for; 0 when it has none."""
-    return int(_one(connection, """
-        SELECT coalesce(max(substring(c.relname FROM '^bars_([0-9]{4})$')::integer), 0)
-        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'scizor.bars'::regclass"""))  # fmt: skip
+    """The last of them; 0 when there is none."""
+    return max(partition_years(connection), default=0)
 
 
 def prepare(superuser: Connection, database: DatabaseConfig) -> None:
