@@ -124,7 +124,7 @@ def test_files_are_private_and_forced_to_disk_before_they_take_their_name(tmp_pa
     assert (tmp_path / "a").stat().st_mode & 0o077 == 0
 
 
-def test_the_manifest_comes_back_as_it_was_and_a_path_that_leads_out_is_refused(tmp_path: Path) -> None:
+def test_row_46_the_manifest_comes_back_as_it_was_and_a_path_that_leads_out_is_refused(tmp_path: Path) -> None:
     bars = table.parse([lines(10)], PIECE)
     entry = manifest.Entry(
         PIECE.path + ".parquet", PIECE, table.counted(bars), *table.ends(bars), 10, "ab" * 32, "cd" * 32, datetime(2025, 1, 1, tzinfo=UTC), 77,
@@ -144,8 +144,8 @@ def test_the_manifest_comes_back_as_it_was_and_a_path_that_leads_out_is_refused(
         manifest.load(tmp_path / "elsewhere")
 
 
-def test_a_symbol_names_one_place_below_the_root_whatever_it_holds() -> None:
-    odd = ["BRK B", "BRK/B", "A..B", "TLS.NASDAQ", "A/../B", "A%2FB"]
+def test_rows_46_47_a_symbol_names_one_place_below_the_root_whatever_it_holds() -> None:
+    odd = ["CON", "PRN", "NUL", "BF/A", "BF.A", "../../etc/passwd", "BRK B", "BRK/B", "A..B", "TLS.NASDAQ", "A/../B", "A%2FB"]
     paths = [PIECE._replace(symbol=symbol).path for symbol in odd]
     assert len(set(paths)) == len(odd)
     assert all(len(Path(path).parts) == 4 and ".." not in Path(path).parts for path in paths)

@@ -131,7 +131,7 @@ def test_whatever_a_clock_says_the_last_month_stays_and_nothing_else_can_be_name
             filled.execute(f"DELETE FROM {evidence}".encode())
 
 
-def test_partitions_are_made_ahead_and_their_want_is_said_a_month_before(collector: Connection, call: Call, clock: StoppedClock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_row_61_partitions_are_made_ahead_and_their_want_is_said_a_month_before(collector: Connection, call: Call, clock: StoppedClock, capsys: pytest.CaptureFixture[str]) -> None:
     last = migrate.last_partition_year(collector)
     assert call("make-partitions").was_idle
     clock.move((datetime(last, 11, 30, tzinfo=UTC) - NOW).total_seconds())
