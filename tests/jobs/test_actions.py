@@ -176,7 +176,7 @@ def test_what_was_mended_by_the_vendor_is_no_action(collector: psycopg.Connectio
     ("argv", "says"),
     [(["confirm", "99"], "there is no corporate action 99"), (["reject", "99"], "there is no corporate action 99"),
      (["confirm", "1", "--ratio", "3"], "is no ratio"), (["confirm", "1", "--ratio", "3:3"], "is no ratio"), (["confirm", "1", "--ex-date", "soon"], "is not a date"),
-     (["list", "--symbol", "../etc"], "symbol")],
+     (["confirm", "1", "--ex-date", "2025-01-20"], "takes effect at 2025-01-19 13:00 UTC"), (["list", "--symbol", "../etc"], "symbol")],
 )  # fmt: skip
 def test_a_mistake_is_answered_with_what_is_right(split: Market, call: Call, rows: Rows, argv: list[str], says: str) -> None:  # noqa: F811
     call("actions", "detect")

@@ -180,6 +180,8 @@ def _confirm(context: Context) -> Result:
     effective = action.effective_at
     if effective is None or ex_date != action.ex_date:
         effective = basis.effective_at(ex_date, action.calendar)
+    if effective > now:
+        raise UsageError(f"{described(action)} takes effect at {effective:%Y-%m-%d %H:%M} UTC", hint="until then bars are fetched on the former basis: confirm it afterwards")
     lines: list[str] = []
     with context.connection.transaction(force_rollback=args.dry_run):
         if not stored.decide(context.connection, action, "confirmed", now, ex_date=ex_date, effective_at=effective, new=new, old=old):
