@@ -88,10 +88,11 @@ def plant(
     In the busiest year of the recording, in days and codes without a fault of their own, chosen by a seed.
     """
     rnd = random.Random(SEED)
-    year = max({each.year for each in sessions}, key=lambda year: sum(1 for bars in ours.values() if sum(day_of(each).year == year for each in bars) >= DENSE))
+    counts = {code: Counter(day_of(each).year for each in bars) for code, bars in ours.items()}
+    year = max({each.year for each in sessions}, key=lambda year: sum(1 for each in counts.values() if each[year] >= DENSE))
     days = [each for each in sessions if each.year == year]
     faulty = {(each.symbol, each.day) for each in before} | {(EVERYBODY, each.day) for each in before if each.symbol == EVERYBODY}
-    codes = [code for code, bars in ours.items() if sum(day_of(each).year == year for each in bars) >= DENSE and not any((code, day) in faulty for day in days)]
+    codes = [code for code in ours if counts[code][year] >= DENSE and not any((code, day) in faulty for day in days)]
     market = {code: {day_of(each): each for each in ours[code] if day_of(each).year == year} for code in codes}
     places = rnd.sample([place for place in range(30, len(days) - 30, 7) if not any((EVERYBODY, day) in faulty for day in days[place - 3 : place + 4])], 7)
     planted: list[Told] = []

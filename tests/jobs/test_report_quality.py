@@ -7,20 +7,28 @@ import io
 import json
 import random
 from collections.abc import Callable
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from scizor.base.clock import StoppedClock
+from scizor.base.config import Config
 from scizor.base.errors import UsageError
 from scizor.base.exit import Exit
+from scizor.base.paths import ROOT
 from scizor.db import calendar, symbols, windows
+from scizor.db.embedded import Embedded
 from scizor.market.types import Bar, Kind, Origin, OutcomeKind, Timeframe, Window
+from scizor.run import runner
 from tests.db.conftest import NOW, failed, listed, ok, xasx
-from tests.jobs.scripts import Call
+from tests.db.test_monitor import psql
+from tests.jobs.scripts import Call, parse, script
+from tests.run.configured import write
 
 Capture = pytest.CaptureFixture[str]
 CODES = ["AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "GGG", "HHH", "III", "JJJ", "KKK", "LLL"]
@@ -98,7 +106,7 @@ def test_what_is_missing_explained_refused_and_wrong_is_counted_and_the_score_fo
     rows, result = reported(call, capsys, "--date", str(DAYS[-1]))
     assert counts(rows[0])[:6] == (12, 12, 9, 1, 2, 1)
     assert rows[0]["score"] == str(Decimal(1000 - rows[0]["wrong"] * 100).__truediv__(12).quantize(Decimal("0.01"), "ROUND_DOWN"))
-    assert result.status is Exit.FINDING and "1 refused bars wait" in result.summary and result.hint == "bin/quarantine list"
+    assert result.status is Exit.FINDING and "1 refused bar to decide about" in result.summary and result.hint == "bin/quarantine list"
     before, _ = reported(call, capsys, "--date", str(DAYS[-2]))
     assert before[0]["wrong"] == 1
     assert {(each["symbol"], each["rule"]) for each in before[0]["findings"] if each["severity"] == "hard"} >= {("DDD", "price_unit")}
@@ -214,3 +222,39 @@ def test_what_failed_to_come_is_missing_with_the_daily_answer(call: Call, capsys
     rows, result = reported(call, capsys)
     assert counts(rows[0]) == (12, 12, 1, 0, 11, 0, 0)
     assert result.status is Exit.DONE, "what is missing is bin/coverage's to tell"
+
+
+def test_the_scripts_run_as_cron_runs_them_and_psql_reads_what_they_wrote(
+    store: Stored, config: Config, database: psycopg.Connection, server: Embedded, tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """With lock, run row and exit status: a fault is 4 with a hint, a release is a run of its own, and then all is well."""
+    bars = series("AAA", DAYS[-60:])
+    bars[-1] = bars[-2]._replace(start=bars[-1].start)
+    database.execute("UPDATE symbols SET active = symbol = 'AAA'")  # one series is enough
+    store(AAA=bars[:-1])
+    store(AAA=bars)
+    assert database.execute("SELECT rule FROM quarantine").fetchall() == [("stale_session",)]
+    at = NOW + timedelta(hours=3)
+    whole = replace(config, clock=replace(config.clock, origin=at.isoformat(), started=datetime.now(UTC).isoformat()))
+    file = write(whole, tmp_path / "scizor.toml")
+
+    def run(name: str, *argv: str) -> Exit:
+        module, args = script(name), parse(name, "--config", str(file), *argv)
+        return runner.run(module.job, args, name=name, needs=module.needs(args), scope="")
+
+    assert run("report-quality") is Exit.FINDING
+    told = capfd.readouterr()
+    assert "1 refused bar to decide about" in told.err and "HINT: bin/quarantine list" in told.err and "log: " in told.err and "again: " in told.err
+    number = database.execute("SELECT id FROM quarantine WHERE verdict IS NULL ORDER BY session_date DESC LIMIT 1").fetchone()
+    assert number is not None
+    assert run("quarantine", "release", str(number[0]), "--note", "the exchange confirms it") is Exit.DONE
+    assert capfd.readouterr().err == ""
+    owner = database.execute("SELECT r.job FROM collection_logs c JOIN job_runs r ON r.id = c.run_id JOIN quarantine q ON q.released_request_id = c.id").fetchall()
+    assert owner == [("quarantine",)]
+    assert run("quarantine", "release", "999999", "--note", "x") is Exit.USAGE
+    assert run("report-quality") is Exit.DONE
+    assert capfd.readouterr().err.count("Traceback") == 0
+    assert database.execute("SELECT outcome FROM job_runs WHERE job = 'report-quality' ORDER BY id").fetchall() == [("finding",), ("done",)]
+    lines = psql(server, config.database, "-f", str(ROOT / "sql" / "monitor" / "quality.sql")).splitlines()
+    assert lines[0].split(",")[:2] == [str(DAYS[-1]), "1day"] and lines[0].endswith(",100.00")

@@ -103,6 +103,15 @@ def known(connection: Connection, scope: Scope, first: date) -> set[tuple[int | 
     return {(row[0], row[1], row[2]) for row in rows}
 
 
+def accepted(connection: Connection, scope: Scope, first: date) -> set[tuple[int, date]]:
+    """(symbol id, session date) of bars that a person has looked at and accepted."""
+    rows = connection.execute(
+        "SELECT symbol_id, session_date FROM quarantine WHERE timeframe = %s AND origin = %s AND session_date >= %s AND verdict = 'accepted'",
+        [str(scope.timeframe), scope.origin, first],
+    )
+    return {(row[0], row[1]) for row in rows}
+
+
 def store(
     connection: Connection, run: Run | None, scope: Scope, day: date, found: Counts, findings: Iterable[Finding], now: datetime
 ) -> Decimal | None:

@@ -85,6 +85,9 @@ def report(context: Context, scope: Scope, sessions: Sequence[Session], names: S
     else:
         defects, doubts = _shorter(context, scope, seen, held)
         expected = -(-int((session.close - session.open).total_seconds()) // scope.timeframe.seconds)
+    numbers = {each.symbol: each.symbol_id for each in held}
+    overruled = quality.accepted(connection, scope, seen[0].session_date)
+    defects = [each for each in defects if (numbers.get(each.symbol, 0), each.day) not in overruled]
     day = session.session_date
     quarantined, revised = quality.counts(connection, scope, session, ids)
     wrong = score.wrong_symbols([each for each in defects if each.day == day], held)
@@ -211,7 +214,11 @@ def _result(reports: Sequence[Report]) -> Result:
     summary = f"{reports[0].day}: score {worst if worst is not None else 'none, nothing was expected'}"
     if not hard and not waiting:
         return Result(summary, counts=counts)
-    said = [f"{len(hard)} faults"] * bool(hard) + [f"{waiting} refused bars wait for a decision"] * bool(waiting)
+    said = [_count(len(hard), "fault")] * bool(hard) + [f"{_count(waiting, 'refused bar')} to decide about"] * bool(waiting)
     lines = [f"{finding.session_date} {each.scope.timeframe} {finding.symbol} {finding.rule}: {finding.evidence}" for each, finding in hard]
     hint = "bin/quarantine list" if waiting else "bin/report-quality --findings"
     return Result(f"{summary}; {', '.join(said)}", Exit.FINDING, lines, hint=hint, counts=counts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("s" if number != 1 else "")
