@@ -43,7 +43,8 @@ def figures(report: Callable[[str], None], count: int = COUNT, times: int = 3) -
     with tempfile.TemporaryDirectory() as place:
         plain = bytes_per_bar(recorded, Path(place), report, "as recorded")
         whole = bytes_per_bar({name: embellished(bars) for name, bars in recorded.items()}, Path(place), report, "with average and count")
-        found = reading(recorded, count, Path(place), times, report)
+        with million.fresh_database() as connection:
+            found = reading(connection, recorded, count, Path(place), times, report)
     ratio = statistics.median(found["csv"]) / statistics.median(found["parquet"])
     slow = statistics.median(found["rows"]) / statistics.median(found["parquet"])
     bars = sum(map(len, recorded.values()))
@@ -107,7 +108,9 @@ def bytes_per_bar(recorded: dict[str, list[Bar]], place: Path, report: Callable[
     return size / count
 
 
-def reading(recorded: dict[str, list[Bar]], count: int, place: Path, times: int, report: Callable[[str], None]) -> dict[str, list[float]]:
+def reading(
+    connection: million.Connection, recorded: dict[str, list[Bar]], count: int, place: Path, times: int, report: Callable[[str], None]
+) -> dict[str, list[float]]:
     """Seconds for `count` bars of one series over several years: from files, by COPY, and by fetchall. The recorded minutes,
     put one after another at the pace of a minute."""
     bars = list(chain.from_iterable(recorded.values()))
@@ -117,48 +120,47 @@ def reading(recorded: dict[str, list[Bar]], count: int, place: Path, times: int,
         Piece("SPY", Timeframe.MIN1, Origin(), year, *year_of(year)) for year in range(2023, laid[-1].start.year + 1)  # type: ignore[union-attr]
     ]  # fmt: skip
     found: dict[str, list[float]] = {"parquet": [], "csv": [], "rows": []}
-    with million.fresh_database() as connection:
-        connection.execute("INSERT INTO symbols (symbol, exchange, calendar, currency) VALUES ('SPY', 'SMART', 'XNYS', 'USD')")
-        series = Series(_one(connection, "SELECT id FROM symbols"), Timeframe.MIN1, origin_id(connection, Origin()))
-        with million.as_superuser(connection) as superuser:
-            superuser.execute("SET search_path TO scizor")
-            superuser.execute("CREATE UNLOGGED TABLE public.laid AS SELECT * FROM bars WITH NO DATA")
-            columns = ", ".join(f'"{name}"' for name in table.VALUES)
-            with superuser.cursor() as cursor, cursor.copy(f"COPY public.laid ({columns}) FROM STDIN (FORMAT csv)".encode()) as copy:
-                copy.write(lines(laid))
-            superuser.execute("UPDATE public.laid SET symbol_id = %s, timeframe = '1min', origin = %s", [series.symbol_id, series.origin])
-            superuser.execute("INSERT INTO bars SELECT * FROM public.laid ORDER BY timestamp")
-            superuser.execute("DROP TABLE public.laid")
-            superuser.execute("VACUUM ANALYZE bars")
-            size = _one(superuser, "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'bars'::regclass")
-            report(f"in the table: {size / count:.0f} bytes a bar with its index")
-        stored = []
-        for piece in pieces:
-            whole = table.parse(archives.copy_out(connection, series, piece.start, piece.end), piece)
-            files.write(whole, place / f"{piece.year}.parquet")
-            stored.append(whole)
-        want = [table.digest(each) for each in stored]
-        del stored
-        for turn in range(times):  # in turn, so that a noisy minute strikes all three
+    connection.execute("INSERT INTO symbols (symbol, exchange, calendar, currency) VALUES ('SPY', 'SMART', 'XNYS', 'USD')")
+    series = Series(_one(connection, "SELECT id FROM symbols"), Timeframe.MIN1, origin_id(connection, Origin()))
+    with million.as_superuser(connection) as superuser:
+        superuser.execute("SET search_path TO scizor")
+        superuser.execute("CREATE UNLOGGED TABLE public.laid AS SELECT * FROM bars WITH NO DATA")
+        columns = ", ".join(f'"{name}"' for name in table.VALUES)
+        with superuser.cursor() as cursor, cursor.copy(f"COPY public.laid ({columns}) FROM STDIN (FORMAT csv)".encode()) as copy:
+            copy.write(lines(laid))
+        superuser.execute("UPDATE public.laid SET symbol_id = %s, timeframe = '1min', origin = %s", [series.symbol_id, series.origin])
+        superuser.execute("INSERT INTO bars SELECT * FROM public.laid ORDER BY timestamp")
+        superuser.execute("DROP TABLE public.laid")
+        superuser.execute("VACUUM ANALYZE {}".format(", ".join(f"bars_{piece.year}" for piece in pieces)).encode())
+        size = _one(superuser, "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'bars'::regclass")
+        report(f"in the table: {size / count:.0f} bytes a bar with its index")
+    stored = []
+    for piece in pieces:
+        whole = table.parse(archives.copy_out(connection, series, piece.start, piece.end), piece)
+        files.write(whole, place / f"{piece.year}.parquet")
+        stored.append(whole)
+    want = [table.digest(each) for each in stored]
+    del stored
+    for turn in range(times):  # in turn, so that a noisy minute strikes all three
+        began = time.perf_counter()
+        read = [files.read(place / f"{piece.year}.parquet", piece) for piece in pieces]
+        found["parquet"].append(time.perf_counter() - began)
+        began = time.perf_counter()
+        copied = [table.parse(archives.copy_out(connection, series, piece.start, piece.end), piece) for piece in pieces]
+        found["csv"].append(time.perf_counter() - began)
+        if turn == 0:
+            assert [table.digest(each) for each in read] == [table.digest(each) for each in copied] == want
+            assert sum(each.num_rows for each in read) == count
+        del read, copied
+        if turn < 2:
             began = time.perf_counter()
-            read = [files.read(place / f"{piece.year}.parquet", piece) for piece in pieces]
-            found["parquet"].append(time.perf_counter() - began)
-            began = time.perf_counter()
-            copied = [table.parse(archives.copy_out(connection, series, piece.start, piece.end), piece) for piece in pieces]
-            found["csv"].append(time.perf_counter() - began)
-            if turn == 0:
-                assert [table.digest(each) for each in read] == [table.digest(each) for each in copied] == want
-                assert sum(each.num_rows for each in read) == count
-            del read, copied
-            if turn < 2:
-                began = time.perf_counter()
-                rows = connection.execute(
-                    "SELECT * FROM bars WHERE symbol_id = %s AND timeframe = '1min' AND origin = %s ORDER BY timestamp",
-                    [series.symbol_id, series.origin],
-                ).fetchall()
-                found["rows"].append(time.perf_counter() - began)
-                assert len(rows) == count
-                del rows
+            rows = connection.execute(
+                "SELECT * FROM bars WHERE symbol_id = %s AND timeframe = '1min' AND origin = %s ORDER BY timestamp",
+                [series.symbol_id, series.origin],
+            ).fetchall()
+            found["rows"].append(time.perf_counter() - began)
+            assert len(rows) == count
+            del rows
     report("seconds: " + "; ".join(f"{how} {statistics.median(each):.3f} ({min(each):.3f} to {max(each):.3f})" for how, each in found.items()))
     return found
 

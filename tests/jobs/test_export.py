@@ -242,3 +242,49 @@ def test_options_that_contradict_each_other_are_refused(filled: Connection, call
     ):  # fmt: skip
         with pytest.raises(UsageError):
             call("export", *words.split())
+
+
+def test_a_run_that_is_stopped_leaves_whole_files_and_the_next_goes_on(
+    filled: Connection, call: Call, config: Config, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scizor.archive import files
+    from scizor.jobs import export
+    from tests.jobs.scripts import context_of
+
+    context, real, count = context_of(config, filled, clock, "export"), files.write, 0
+
+    def write(bars: Any, file: Path) -> None:
+        nonlocal count
+        real(bars, file)
+        count += 1
+        if count == 3:
+            context.stop.ask(Exit.TERMINATED)
+
+    monkeypatch.setattr(files, "write", write)
+    stopped = export.run(context)
+    assert stopped.status is Exit.PARTIAL and stopped.summary.startswith("3 files written")
+    assert len(manifest(config)["files"]) == 3
+    (archive(config) / "1day/CBA/TRADES-ib-regular").mkdir(parents=True, exist_ok=True)
+    (archive(config) / "1day/CBA/TRADES-ib-regular/2024.parquet.partial").write_bytes(b"half")  # as after a kill
+    rest = call("export", "--verify")
+    assert rest.status is Exit.DONE and rest.summary.startswith("5 files written")
+    assert not list(archive(config).rglob("*.partial"))
+
+
+def test_a_job_that_was_killed_before_the_manifest_was_saved_writes_those_files_again(
+    filled: Connection, call: Call, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scizor.archive.manifest import Manifest
+
+    class Killed(BaseException):
+        pass
+
+    def die(self: Manifest) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "save", die)
+        with pytest.raises(Killed):
+            call("export")
+    assert len(list(archive(config).rglob("*.parquet"))) == 8 and not (archive(config) / "manifest.json").exists()
+    assert call("export", "--verify").summary.startswith("8 files written")
