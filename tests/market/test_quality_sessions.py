@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.bench import asx_days
 from tests.market.asx_recorded import eighteen
 
 from scizor.market.calendar import sessions
@@ -309,8 +310,12 @@ def test_what_is_known_of_the_recorded_eighteen_is_found(recordings: Path) -> No
     calendar that the exchange published, the transfer of codes."""
     bars = eighteen(recordings)
     days = [each.session_date for each in sessions("XASX", date(1997, 1, 1), date(2021, 12, 31))]
-    found, _ = whole.find(bars, days, lambda day: f"closed on {day}")
+    theirs = asx_days.read(recordings / "asx_daily" / "yahoo_adjclose_vvilp_2000_2022").theirs
+    found, judgement = whole.find(bars, days, lambda day: f"closed on {day}", theirs=theirs)
+    assert second.false_alarms(found, judgement) == []
+    assert len(judgement.agreed) > 5000
     market = told(found)
+    assert (date(2008, 8, 25), "wrong_day") in market
     assert {(date(2000, 12, 25), "closed_day"), (date(2009, 1, 1), "closed_day"), (date(2002, 3, 29), "closed_day")} <= market
     assert {(date(2006, 3, 28), "copied_session"), (date(2007, 3, 1), "copied_session"), (date(2008, 8, 26), "partial_session")} <= market
     assert {(date(2016, 11, 1), "missing_session"), (date(2011, 4, 7), "missing_session"), (date(2020, 5, 29), "missing_session")} <= market
