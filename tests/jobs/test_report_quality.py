@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -170,14 +171,19 @@ def test_minutes_are_counted_and_looked_at_too(call: Call, capsys: Capture, coll
 
 
 def test_a_whole_market_has_100_points_in_every_form_and_its_report_stays_as_it_was_written(
-    call: Call, capsys: Capture, healthy: dict[str, list[Bar]], database: psycopg.Connection, clock: StoppedClock
-) -> None:
+    call: Call, capsys: Capture, healthy: dict[str, list[Bar]], database: psycopg.Connection, clock: StoppedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     rows, _ = reported(call, capsys, "--dry-run")
     assert database.execute("SELECT count(*) FROM quality_reports").fetchone() == (0,)
     call("report-quality", "--dry-run", "--csv")
     table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["score"] for row in table] == [rows[0]["score"]] == ["100.00"]
     call("report-quality", "--dry-run")
+    assert capsys.readouterr().out == "", "cron would mail it every day"
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+        call("report-quality", "--dry-run")
     text = capsys.readouterr().out
     assert "100.00" in text and "score = 100 (expected - missing - wrong) / expected" in text
     rows, result = reported(call, capsys)

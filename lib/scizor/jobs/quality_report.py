@@ -6,6 +6,7 @@ What the vendor sends is not changed by it: a fault is told to a person, a doubt
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -69,8 +70,10 @@ def run(context: Context) -> Result:
         reports += [report(context, each, over[: over.index(chosen) + 1], names) for each in group]
     if not reports:
         return tell("; ".join(closed))
-    _print(context, reports)
-    return _result(reports)
+    result = _result(reports)
+    if args.form != "text" or args.findings or result.status is not Exit.DONE or sys.stderr.isatty():
+        _print(context, reports)  # from cron, a session without a fault is silence
+    return result
 
 
 def report(context: Context, scope: Scope, sessions: Sequence[Session], names: Sequence[str]) -> Report:
