@@ -77,6 +77,16 @@ def test_minutes_that_contradict_the_day_are_found_and_somebody_is_named(
     assert rows("SELECT wrong, reason FROM reconciliations WHERE session_date = %s", DAYS[2]) == [("neither", "the sources agree since")]
 
 
+def test_from_cron_it_looks_at_the_last_days_and_is_idle_where_there_is_nothing_to_compare(
+    stocked: Market, call: Call, rows: Rows, database: psycopg.Connection  # noqa: F811
+) -> None:
+    assert call("reconcile", "--days", "1").summary.startswith("2 sessions of 1 series compared: ")
+    assert [day for (day,) in rows("SELECT session_date FROM reconciliations ORDER BY 1")] == list(DAYS[1:])
+    database.execute("DELETE FROM historical_data_metadata WHERE timeframe = '5min'")
+    idle = call("reconcile")
+    assert idle.was_idle and idle.status is Exit.DONE
+
+
 def test_a_dry_run_notes_nothing_and_what_is_split_meanwhile_is_no_difference(
     stocked: Market, call: Call, rows: Rows, database: psycopg.Connection  # noqa: F811
 ) -> None:
@@ -117,7 +127,7 @@ def test_a_second_vendors_file_is_judged_symbol_by_symbol(
 @pytest.mark.parametrize(
     ("argv", "says"),
     [(["nothing.csv"], "cannot read"), (["FILE", "--from", "2025-01-14"], "a file says itself"), (["FILE"], "nothing is stored of"),
-     (["--symbol", "BHP"], "no symbol with daily bars and shorter ones"), (["FILE", "--timeframe", "5min"], "these bars are daily"), (["--from", "soon"], "is not a date")],
+     (["--symbol", "BHP"], "no symbol with daily bars and shorter ones"), (["FILE", "--timeframe", "5min"], "these bars are daily"), (["--from", "soon"], "is not a date"), (["--days", "3", "--from", "2025-01-14"], "both say when to begin")],
 )  # fmt: skip
 def test_a_mistake_is_answered_with_what_is_right(stocked: Market, call: Call, tmp_path: Path, argv: list[str], says: str) -> None:
     file = tmp_path / "other.csv"

@@ -46,9 +46,13 @@ class Compared(NamedTuple):
 
 def run(context: Context) -> Result:
     args = context.args
-    if args.files and (args.first or args.last):
-        raise UsageError("a file says itself from when to when it is", hint="leave out --from and --to")
+    if args.files and (args.first or args.last or args.days):
+        raise UsageError("a file says itself from when to when it is", hint="leave out --from, --to and --days")
+    if args.days and args.first:
+        raise UsageError("--days and --from both say when to begin", hint="leave out one")
     done = _files(context) if args.files else _shorter(context)
+    if not done:
+        return Result("no symbol has both daily bars and shorter ones of these days", was_idle=True)
     if not args.dry_run:
         for each in done:
             run_id = context.row.id if context.row else None
@@ -79,6 +83,7 @@ def _shorter(context: Context) -> list[Compared]:
     args = context.args
     today = due.latest_today(context.clock.now())
     first = due.parse_date(args.first, today) if args.first else date.min
+    first = today - timedelta(days=args.days) if args.days else first
     last = due.parse_date(args.last, today) if args.last else today
     wanted = [stored_symbols.valid(each) for each in args.symbol] or None
     known = stored.series(context.connection, wanted, None)
@@ -87,7 +92,7 @@ def _shorter(context: Context) -> list[Compared]:
         each for each in known
         if each.timeframe is not Timeframe.DAY1 and each.symbol_id in daily and args.timeframe in (None, str(each.timeframe))
     ]  # fmt: skip
-    if not chosen:
+    if not chosen and wanted:
         raise UsageError("there is no symbol with daily bars and shorter ones to compare", hint="bin/collect-daily fetches daily bars")
     done = []
     for each in chosen:
