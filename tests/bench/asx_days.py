@@ -76,7 +76,7 @@ def _rows(path: Path, problems: Problems) -> Iterator[tuple[str, Bar]]:
             parts = line.decode("utf-8", "replace").replace('"', "").split(",")
             try:
                 code, day, open_, high, low, close, volume = parts
-                if code == "symbol":
+                if code.lower() == "symbol":
                     continue
                 yield code, Bar(_date(day), _number(open_), _number(high), _number(low), _number(close), _number(volume))
             except ValueError as problem:
