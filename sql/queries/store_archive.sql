@@ -6,4 +6,3 @@ ON CONFLICT (folder, symbol_id, timeframe, origin, year) DO UPDATE
 SET path = excluded.path, rows = excluded.rows, bytes = excluded.bytes, sha256 = excluded.sha256, digest = excluded.digest,
     newest = excluded.newest, revisions = excluded.revisions, written_at = excluded.written_at, verified_at = NULL
 WHERE archives.detached_at IS NULL
-RETURNING id

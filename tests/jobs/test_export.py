@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from scizor import read
 from scizor.base.clock import StoppedClock
 from scizor.base.config import Config
 from scizor.base.errors import FindingError, RefusedError, UsageError
@@ -149,7 +150,7 @@ def test_a_table_that_was_changed_behind_the_files_back_is_found(filled: Connect
     database.execute("UPDATE bars SET volume = volume + 1 WHERE timeframe = '1day' AND session_date = '2024-01-03' AND symbol_id = (SELECT min(symbol_id) FROM bars)")
     database.execute("ALTER TABLE bars ENABLE TRIGGER keep_revision")
     found = call("export", "--verify")
-    assert found.status is Exit.FINDING and "is not what the table says now" in found.failures[0]
+    assert found.status is Exit.FINDING and "is not what is stored now" in found.failures[0]
 
 
 def test_a_year_leaves_only_when_every_series_of_it_was_proved_and_comes_back_whole(filled: Connection, call: Call, config: Config) -> None:
@@ -185,6 +186,41 @@ def test_bars_that_are_fetched_again_after_their_year_left_are_stored_and_win(fi
     assert len(filled.execute(EVERYTHING).fetchall()) == len(before)
     row = filled.execute("SELECT max(close) FROM bars WHERE symbol_id = %s AND timeframe = '1day'", [held["CBA"].symbol_id]).fetchone()
     assert row is not None and row[0] < 100
+
+
+def test_the_only_copy_of_a_year_is_never_written_over_and_other_folders_get_the_whole(
+    filled: Connection, call: Call, config: Config, clock: StoppedClock, tmp_path: Path
+) -> None:
+    whole = read.bars("CBA", "1day", connection=filled)
+    call("export", "--year", "2023", "--detach")
+    clock.move(31 * 86400)
+    assert call("prune").status is Exit.DONE
+    file = archive(config) / "1day/CBA/TRADES-ib-regular/2023.parquet"
+    only = file.read_bytes()
+    held = {each.symbol: each for each in symbols.load_instruments(filled, NOW)}
+    one = daily(100.0)[2]._replace(close=102.51)  # one bar of that year is fetched again
+    put(filled, Window(held["CBA"], Timeframe.DAY1, one.start, one.start), [one], clock.now())  # type: ignore[arg-type]
+    for words in ((), ("--year", "2023"), ("--verify",), ("--symbol", "CBA", "--verify")):
+        assert call("export", *words).status is Exit.DONE
+        assert file.read_bytes() == only
+    found = call("export", "--year", "2023", "--detach")
+    assert found.status is Exit.FINDING and "equal no verified file" in found.failures[0] and file.read_bytes() == only
+    done = call("export", "--format", "csv", "--folder", tmp_path / "out", "--symbol", "CBA", "--timeframe", "1day")
+    assert done.status is Exit.DONE
+    lines = [line for path in sorted((tmp_path / "out").rglob("*.csv")) for line in path.read_text().splitlines()[1:]]
+    assert len(lines) == len(whole) and sum(",102.51," in line for line in lines) == 1
+    # imported and detached anew, the file holds both
+    assert call("export", "--import", "--year", "2023").status is Exit.DONE
+    assert call("export", "--year", "2023", "--detach").status is Exit.DONE
+    again = read.bars("CBA", "1day", connection=filled)
+    assert len(again) == len(whole) and again["close"].iloc[2] == 102.51
+
+
+def test_files_that_the_database_does_not_know_are_known_once_they_are_proved(filled: Connection, database: Connection, call: Call) -> None:
+    call("export")
+    database.execute("DELETE FROM archives")  # as after a restore from before
+    assert call("export").was_idle
+    assert call("export", "--year", "2023", "--detach").status is Exit.DONE
 
 
 def test_the_database_itself_refuses_to_let_go_what_no_verified_file_equals(filled: Connection, call: Call, config: Config) -> None:

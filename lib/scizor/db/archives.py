@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
@@ -24,12 +24,22 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class Held(NamedTuple):
-    """A piece that the table holds, whose, and by what one knows whether it has changed."""
+    """A piece that is stored, whose, and by what one knows whether it has changed.
+
+    folder: of a year that left the table, where its file is; empty: the table has it all. counted: None for a year that left
+    and of which the table has something again.
+    """
 
     piece: Piece
     series: Series
     con_id: int | None
-    counted: Counted
+    counted: Counted | None
+    folder: str = ""
+
+    @property
+    def rows(self) -> int:
+        """How many bars, as far as one knows beforehand."""
+        return self.counted.rows if self.counted else 0
 
 
 class Away(NamedTuple):
@@ -62,17 +72,24 @@ def held(
     connection: Connection, start: datetime, end: datetime, *, symbols: Collection[int] | None = None,
     timeframes: Collection[str] | None = None, source: str | None = None,
 ) -> list[Held]:  # fmt: skip
-    """What the table holds in [start, end), by symbol, timeframe, origin and year. None: all of them."""
+    """What is stored of [start, end), in the table and in files of years that left it, by symbol, timeframe, origin and year.
+    None: all of them."""
     values = {
-        "start": start, "end": end, "symbols": None if symbols is None else sorted(symbols),
+        "start": start, "end": end, "first_year": start.year, "last_year": (end - timedelta(microseconds=1)).year,
+        "symbols": None if symbols is None else sorted(symbols),
         "timeframes": None if timeframes is None else sorted(map(str, timeframes)), "source": source,
     }  # fmt: skip
-    found = []
-    for symbol, con_id, symbol_id, timeframe, number, kind, said, regular, year, *counted in connection.execute(query("pieces"), values):
-        first, last = year_of(year)
-        piece = Piece(symbol, Timeframe(timeframe), Origin(Kind(kind), said, regular), year, max(start, first), min(end, last))
-        found.append(Held(piece, Series(symbol_id, piece.timeframe, number), con_id, Counted(counted[0], counted[1], int(counted[2]))))
-    return found
+    found: dict[tuple[Series, int], Held] = {}
+    for statement in ("pieces", "pieces_away"):
+        for symbol, con_id, symbol_id, timeframe, number, kind, said, regular, year, *counts in connection.execute(query(statement), values):
+            first, last = year_of(year)
+            piece = Piece(symbol, Timeframe(timeframe), Origin(Kind(kind), said, regular), year, max(start, first), min(end, last))
+            series = Series(symbol_id, piece.timeframe, number)
+            folder = counts[3] if statement == "pieces_away" else ""
+            is_mixed = (series, year) in found or (folder and not piece.is_whole)
+            counted = None if is_mixed else Counted(counts[0], counts[1], int(counts[2]))
+            found[series, year] = Held(piece, series, con_id, counted, folder)
+    return sorted(found.values(), key=lambda each: each.piece.path)
 
 
 def copy_out(
@@ -91,13 +108,15 @@ def requests(connection: Connection, series: Series, start: datetime, end: datet
     return tuple(row[0] for row in connection.execute(query("requests_of_piece"), values))
 
 
-def written(connection: Connection, folder: str, path: str, each: Held, size: int, sha256: bytes, digest: bytes, now: datetime) -> bool:
-    """Remembers a file. False when its year is away: the file is then all there is, and stays what it was."""
+def written(
+    connection: Connection, folder: str, path: str, each: Held, counted: Counted, size: int, sha256: bytes, digest: bytes, now: datetime
+) -> None:  # fmt: skip
+    """Remembers a file. One whose year has left the table for it stays what it was."""
     values = {
-        **each.series.key, "folder": folder, "path": path, "year": each.piece.year, "rows": each.counted.rows, "bytes": size,
-        "sha256": sha256, "digest": digest, "newest": each.counted.newest, "revisions": each.counted.revisions, "now": now,
+        **each.series.key, "folder": folder, "path": path, "year": each.piece.year, "rows": counted.rows, "bytes": size,
+        "sha256": sha256, "digest": digest, "newest": counted.newest, "revisions": counted.revisions, "now": now,
     }  # fmt: skip
-    return connection.execute(query("store_archive"), values).fetchone() is not None
+    connection.execute(query("store_archive"), values)
 
 
 def verified(connection: Connection, folder: str, files: Iterable[tuple[str, bytes]], now: datetime) -> None:

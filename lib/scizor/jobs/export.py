@@ -45,6 +45,8 @@ def run(context: Context) -> Result:
         raise RefusedError(f"{folder} holds bars of mode {found.mode}, not {context.config.mode}", hint="name another: --folder")
     chosen = choose(context)
     waiting = [each for each in chosen if not is_current(found, each, args.format)]
+    if kept := [each for each in chosen if each.counted is None and is_only_copy(found, each)]:
+        context.log.info("%d files are of years that left the table and of which it has something again; they stay as they are", len(kept))
     if args.dry_run:
         print(plan(context, folder, chosen, waiting))
         return Result(was_idle=True)
@@ -63,7 +65,7 @@ def folder_of(context: Context) -> Path:
 
 
 def choose(context: Context) -> list[Held]:
-    """What the table holds of what the options name."""
+    """What is stored of what the options name."""
     args, connection = context.args, context.connection
     start, end = span_of(context)
     symbols = None
@@ -90,12 +92,20 @@ def span_of(context: Context) -> tuple[datetime, datetime]:
 
 
 def is_current(found: Manifest, each: Held, form: str) -> bool:
-    """Whether the file that the manifest names still says what the table says. Only a look at its size: --verify reads."""
+    """Whether the file that the manifest names still says what is stored. Only a look at its size: --verify reads."""
+    if form == "parquet" and is_only_copy(found, each):
+        return True
     entry = found.entries.get(f"{each.piece.path}.{form}")
     if entry is None or entry.counted != each.counted:
         return False
     file = found.folder / entry.path
     return file.is_file() and file.stat().st_size == entry.bytes
+
+
+def is_only_copy(found: Manifest, each: Held) -> bool:
+    """The file for which a year left the table: there may be no other, so it is never written again. What the table got of
+    that year since goes into a file when the year is imported and detached anew."""
+    return each.folder == str(found.folder) and each.piece.is_whole
 
 
 def write(context: Context, found: Manifest, waiting: Sequence[Held], tally: Tally) -> None:
@@ -108,7 +118,7 @@ def write(context: Context, found: Manifest, waiting: Sequence[Held], tally: Tal
                 tally.is_cut_short = True
                 break
             piece, path = each.piece, f"{each.piece.path}.{context.args.format}"
-            bars = table.parse(archives.copy_out(connection, each.series, piece.start, piece.end), piece)
+            bars = exporting.stored_bars(context, each)
             if not bars.num_rows:  # it left between the look and now
                 continue
             file = found.folder / path
@@ -121,7 +131,7 @@ def write(context: Context, found: Manifest, waiting: Sequence[Held], tally: Tal
                 path, piece, counted, first, last, size, sha.hex(), digest.hex(), now, each.con_id, evidence
             )  # fmt: skip
             if piece.is_whole and context.args.format == "parquet":
-                archives.written(connection, str(found.folder), path, each._replace(counted=counted), size, sha, digest, now)
+                archives.written(connection, str(found.folder), path, each, counted, size, sha, digest, now)
             tally.written, tally.bars, tally.bytes = tally.written + 1, tally.bars + counted.rows, tally.bytes + size
             context.log.debug("wrote %s: %d bars, %d bytes", path, counted.rows, size)
             advance(text=piece.symbol)
@@ -135,18 +145,18 @@ def write(context: Context, found: Manifest, waiting: Sequence[Held], tally: Tal
 
 def plan(context: Context, folder: Path, chosen: Sequence[Held], waiting: Sequence[Held]) -> str:
     """What would be written, how much, and where."""
-    rows = sum(each.counted.rows for each in waiting)
+    rows = sum(each.rows for each in waiting)
     lines = [
         f"{len(waiting)} files to write of {len(chosen)}, {rows:,} bars, about {_size(waiting, context.args.format) / 1e6:.1f} MB, "
         f"in {folder}"
     ]
     shown = waiting if context.args.verbose else waiting[:LINES_MAX]
-    lines += [f"  {each.piece.path}.{context.args.format}  {each.counted.rows:,} bars" for each in shown]
+    lines += [f"  {each.piece.path}.{context.args.format}  {each.rows:,} bars" for each in shown]
     if len(waiting) > len(shown):
         lines.append(f"  … and {len(waiting) - len(shown)} more (-v shows all)")
     if context.args.detach:
         years = ", ".join(map(str, sorted(context.args.year)))
-        lines.append(f"then {years} would be verified and detached: {sum(each.counted.rows for each in chosen):,} bars leave the table")
+        lines.append(f"then {years} would be verified and detached: {sum(each.rows for each in chosen):,} bars leave the table")
     return "\n".join(lines)
 
 
@@ -191,7 +201,7 @@ def _make_room(folder: Path, waiting: Sequence[Held], form: str) -> None:
 
 
 def _size(waiting: Sequence[Held], form: str) -> int:
-    return sum(each.counted.rows * ROW_BYTES[form] + FILE_BYTES for each in waiting)
+    return sum(each.rows * ROW_BYTES[form] + FILE_BYTES for each in waiting)
 
 
 def _midnight(day: date) -> datetime:

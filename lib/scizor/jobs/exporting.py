@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from scizor.archive import files, table
 from scizor.archive.manifest import Entry, Manifest
@@ -17,7 +18,11 @@ from scizor.base.exit import Exit
 from scizor.base.progress import progress
 from scizor.db import archives, migrate
 from scizor.db.archives import Held
+from scizor.run import history
 from scizor.run.context import Context, Result
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(slots=True)
@@ -34,31 +39,47 @@ class Tally:
     lines: list[str] = field(default_factory=list)
 
 
+def stored_bars(context: Context, each: Held) -> pa.Table:
+    """The bars of a piece, from the table, and of a year that left it from its file too."""
+    piece = each.piece
+    if each.folder:
+        return history.load(context.connection, piece.symbol, each.series, piece.origin, piece.start, piece.end)
+    return table.parse(archives.copy_out(context.connection, each.series, piece.start, piece.end), piece)
+
+
 def verify(context: Context, found: Manifest, chosen: Sequence[Held], tally: Tally) -> None:
     """Reads the files of what was chosen back. A damaged one that the table can replace is taken out of the manifest, so
     that the next run writes it anew."""
     proved: list[tuple[str, bytes]] = []
-    held = {f"{each.piece.path}.{context.args.format}": each for each in chosen}
-    away = [path for path, entry in found.entries.items() if path not in held and _is_asked(context, entry)]
+    root = str(found.folder)
+    # Of the file for which a year left the table there is nothing to compare with: its digest tells.
+    held = {f"{each.piece.path}.{context.args.format}": each for each in chosen if not (each.folder == root and each.piece.is_whole)}
+    others = [path for path, entry in found.entries.items() if path not in held and _is_asked(context, entry)]
     is_forgotten = False
-    with progress("verify", len(held) + len(away)) as advance:
-        for path in [*held, *away]:
+    with progress("verify", len(held) + len(others)) as advance:
+        for path in [*held, *others]:
             if context.stop.is_asked:
                 tally.is_cut_short = True
                 break
+            entry, each = found.entries.get(path), held.get(path)
             try:
-                proved.append((path, check(context, found, found.entries.get(path), path, held.get(path))))
-                tally.verified += 1
+                sha = check(context, found, entry, path, each)
             except FindingError as problem:
                 tally.lines.append(problem.message)
                 tally.damaged += 1
-                if path in held and path in found.entries:
+                if each is not None and path in found.entries:
                     del found.entries[path]
                     is_forgotten = True
+                continue
+            if entry and each and each.piece.is_whole and not each.folder and path.endswith(".parquet"):
+                # a folder that was copied here, or a database that was restored, may not know the file yet
+                archives.written(context.connection, root, path, each, entry.counted, entry.bytes, sha, bytes.fromhex(entry.digest), entry.written_at)
+            proved.append((path, sha))
+            tally.verified += 1
             advance(text=path)
     if is_forgotten:
         found.save()
-    archives.verified(context.connection, str(found.folder), proved, context.clock.now())
+    archives.verified(context.connection, root, proved, context.clock.now())
 
 
 def check(context: Context, found: Manifest, entry: Entry | None, path: str, held: Held | None) -> bytes:
@@ -73,10 +94,9 @@ def check(context: Context, found: Manifest, entry: Entry | None, path: str, hel
     if table.counted(bars) != entry.counted or table.digest(bars).hex() != entry.digest:
         raise FindingError(f"{path} does not hold the values that were exported")
     if held is not None:
-        piece = held.piece
-        stored = table.parse(archives.copy_out(context.connection, held.series, piece.start, piece.end), piece)
+        stored = stored_bars(context, held)
         if table.digest(stored) != table.digest(bars):
-            raise FindingError(f"{path} is not what the table says now: {stored.num_rows:,} bars there, {bars.num_rows:,} here")
+            raise FindingError(f"{path} is not what is stored now: {stored.num_rows:,} bars there, {bars.num_rows:,} here")
     return sha
 
 
