@@ -16,7 +16,7 @@ CREATE TABLE restatements (
     symbol_id integer NOT NULL REFERENCES symbols,
     timeframe timeframe NOT NULL,
     origin smallint NOT NULL REFERENCES origins,
-    method text NOT NULL CHECK (method IN ('converted', 'fetched')),
+    method text NOT NULL CHECK (method IN ('converted', 'fetched', 'reverted')),
     at instant NOT NULL,
     first_date date NOT NULL,
     last_date date NOT NULL CHECK (last_date >= first_date),
@@ -32,7 +32,7 @@ COMMENT ON COLUMN restatements.action_id IS 'Why.';
 COMMENT ON COLUMN restatements.symbol_id IS 'Whose bars.';
 COMMENT ON COLUMN restatements.timeframe IS 'Bar size.';
 COMMENT ON COLUMN restatements.origin IS 'Kind, source and hours.';
-COMMENT ON COLUMN restatements.method IS 'converted: multiplied here, known_from is `at`, request_id still names who brought the original; fetched: asked for again.';
+COMMENT ON COLUMN restatements.method IS 'converted: multiplied here, known_from is `at`, request_id still names who brought the original; fetched: asked for again; reverted: a conversion undone.';
 COMMENT ON COLUMN restatements.at IS 'When; converted bars are known from then.';
 COMMENT ON COLUMN restatements.first_date IS 'Session date of the oldest bar.';
 COMMENT ON COLUMN restatements.last_date IS 'Session date of the newest bar.';

@@ -124,6 +124,13 @@ def test_a_code_that_a_symbol_once_had_names_its_company_and_a_circle_of_success
     assert rows("SELECT count(*) FROM continuous('BHP')") == [(5,)]
 
 
+@pytest.mark.parametrize("table", ["restatements", "reconciliations"])
+def test_the_collector_adds_batches_and_comparisons_and_takes_none_away(collector: Connection, table: str) -> None:
+    for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"DROP TABLE {table}", "UPDATE restatements SET bars = 0"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            collector.execute(statement.encode())
+
+
 def recorded_codes(recordings: Path) -> dict[str, list[Bar]]:
     found: dict[str, list[Bar]] = {}
     with open(recordings / "asx_daily/temp_and_predecessor_codes_of_the_18.csv") as file:

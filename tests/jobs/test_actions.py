@@ -45,7 +45,7 @@ def scaled(bar: Bar, new: int, old: int) -> Bar:
 
 def minutes(day: date, price: float) -> list[Bar]:
     begin = datetime.combine(day, datetime.min.time(), UTC)
-    return [Bar(begin + timedelta(minutes=i), price, price + 0.5, price - 0.5, price + 0.01 * i, 100.0 + i, price, 3) for i in range(20)]
+    return [Bar(begin + timedelta(minutes=i), price, price + 0.5, price - 0.5, round(price + 0.01 * i, 2), 100.0 + i, price, 3) for i in range(20)]
 
 
 @pytest.fixture
@@ -134,6 +134,47 @@ def test_a_rejected_candidate_is_not_suggested_again_and_changes_no_bar(split: M
     assert rows("SELECT state FROM corporate_actions") == [("rejected",)]
     assert rows("SELECT * FROM bars ORDER BY 1, 2, 3, 4") == before
     assert rows("SELECT count(*) FROM as_traded WHERE factor <> 1") == [(0,)]
+
+
+def test_what_was_confirmed_by_mistake_is_undone_newest_first(
+    collector: psycopg.Connection, market: Market, call: Call, rows: Rows, database: psycopg.Connection, clock: StoppedClock  # noqa: F811
+) -> None:
+    store(collector, market, minutes(date(2025, 1, 6), 300.0), datetime(2025, 1, 6, 8, tzinfo=UTC), Timeframe.MIN1)
+    for day, new in (("2025-01-08", 2), ("2025-01-10", 5)):
+        database.execute(
+            "INSERT INTO corporate_actions (symbol_id, ex_date, type, ratio_new, ratio_old, evidence, noticed_at) VALUES (%s, %s, 'split', %s, 1, '{}', %s)",
+            [market.instruments["CBA"].symbol_id, day, new, NOW],
+        )
+    first, second = (number for (number,) in rows("SELECT id FROM corporate_actions ORDER BY ex_date"))
+    for number in (first, second):
+        call("actions", "confirm", number)
+        clock.move(60)
+    with pytest.raises(UsageError, match="another split has converted"):
+        call("actions", "reject", first)
+    assert "20 bars have their former values again" in call("actions", "reject", second).summary
+    assert rows("SELECT max(open), max(revision) FROM bars") == [(Decimal(150), 3)]
+    assert rows("SELECT max(open) FROM as_traded") == [(Decimal(300),)]
+    with pytest.raises(UsageError, match="is rejected already"):
+        call("actions", "reject", second)
+
+
+def test_the_first_of_one_conversion_can_be_undone_to_the_letter(
+    collector: psycopg.Connection, market: Market, call: Call, rows: Rows, database: psycopg.Connection  # noqa: F811
+) -> None:
+    store(collector, market, minutes(date(2025, 1, 6), 301.7), datetime(2025, 1, 6, 8, tzinfo=UTC), Timeframe.MIN1)
+    shown = "SELECT \"timestamp\", open, high, low, close, volume, wap, trades FROM bars ORDER BY 1"
+    before = rows(shown)
+    database.execute(
+        "INSERT INTO corporate_actions (symbol_id, ex_date, type, ratio_new, ratio_old, evidence, noticed_at) VALUES (%s, '2025-01-08', 'split', 7, 3, '{}', %s)",
+        [market.instruments["CBA"].symbol_id, NOW],
+    )
+    call("actions", "confirm", 1)
+    assert rows(shown) != before
+    assert "would be rejected" in call("actions", "reject", 1, "--dry-run").summary and rows(shown) != before
+    call("actions", "reject", 1)
+    assert rows(shown) == before
+    assert rows("SELECT method, bars FROM restatements ORDER BY id") == [("converted", 20), ("reverted", 20)]
+    assert rows("SELECT count(*) FROM bars_history") == [(40,)]
 
 
 def test_splits_that_are_confirmed_in_the_wrong_order_convert_as_in_the_right_one(

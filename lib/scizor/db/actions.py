@@ -146,11 +146,11 @@ def load(
 
 def decide(
     connection: Connection, action: Action, state: str, now: datetime, *, ex_date: date, effective_at: datetime | None, new: int | None,
-    old: int | None,
+    old: int | None, former: str = "candidate",
 ) -> bool:  # fmt: skip
-    """Confirms or rejects a candidate; False when it was none any more."""
+    """Confirms or rejects; False when it was not in the former state any more."""
     values = {
-        "id": action.id, "state": state, "now": now, "ex_date": ex_date, "new": new, "old": old, "effective_at": effective_at,
+        "id": action.id, "state": state, "former": former, "now": now, "ex_date": ex_date, "new": new, "old": old, "effective_at": effective_at,
     }  # fmt: skip
     return connection.execute(query("action_decide"), values).rowcount == 1
 
@@ -179,6 +179,25 @@ def convert(
     at = row[3] if row and row[3] else now  # a trigger moves it on where the clock did not
     note(connection, action.id, action.symbol_id, series.timeframe, series.origin, "converted", batch, at)
     return batch
+
+
+def revert(connection: Connection, action: Action, now: datetime) -> Batch | None:
+    """Undoes the conversions of a split, as revisions: how many bars. None, and nothing done, where another split's conversion
+    stands upon them. Inside a transaction."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SYMBOL_LOCK, action.symbol_id])
+    batches = connection.execute(query("action_batches"), {"id": action.id}).fetchall()
+    if any(is_covered for *_, is_covered in batches):
+        return None
+    total = 0
+    for timeframe, origin, at, first, last, _ in batches:
+        values = {
+            "symbol_id": action.symbol_id, "timeframe": timeframe, "origin": origin, "at": at, "first": first, "last": last, "now": now,
+        }  # fmt: skip
+        row = connection.execute(query("action_revert"), values).fetchone()
+        if row and row[0]:
+            note(connection, action.id, action.symbol_id, Timeframe(timeframe), origin, "reverted", Batch(*row[:3]), row[3])
+            total += row[0]
+    return Batch(total, None, None)
 
 
 def note(

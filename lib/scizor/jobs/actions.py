@@ -207,20 +207,29 @@ def _restate(context: Context, action: Action, effective_at: datetime, new: int,
 
 
 def _reject(context: Context) -> Result:
-    action, now = _candidate(context), context.clock.now()
+    """A candidate touches no bar. What was confirmed by mistake is undone: its conversions get their former values again."""
+    action, now = _candidate(context, or_confirmed=True), context.clock.now()
+    undone = 0
     with context.connection.transaction(force_rollback=context.args.dry_run):
+        if action.state == "confirmed":
+            batch = stored.revert(context.connection, action, now)
+            if batch is None:
+                raise UsageError(f"another split has converted the bars of {described(action)} since", hint="reject that one first, newest first")
+            undone = batch.bars
         stored.decide(
-            context.connection, action, "rejected", now, ex_date=action.ex_date, effective_at=action.effective_at, new=action.new, old=action.old
-        )
+            context.connection, action, "rejected", now, ex_date=action.ex_date, effective_at=action.effective_at, new=action.new,
+            old=action.old, former=action.state,
+        )  # fmt: skip
         _alert(context, action, "", "", now, recovered=True)
-    return tell(f"{'would be rejected' if context.args.dry_run else 'rejected'}: {described(action)}; no bar is touched")
+    verb = "would be rejected" if context.args.dry_run else "rejected"
+    return tell(f"{verb}: {described(action)}; {f'{undone} bars have their former values again' if undone else 'no bar is touched'}")
 
 
-def _candidate(context: Context) -> Action:
+def _candidate(context: Context, *, or_confirmed: bool = False) -> Action:
     found = stored.load(context.connection, id=context.args.id)
     if not found:
         raise UsageError(f"there is no corporate action {context.args.id}", hint="bin/actions list --all")
-    if found[0].state != "candidate":
+    if found[0].state != "candidate" and not (or_confirmed and found[0].state == "confirmed"):
         raise UsageError(f"{described(found[0])} is {found[0].state} already", hint="bin/actions list --all")
     return found[0]
 
