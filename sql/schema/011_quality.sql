@@ -92,6 +92,23 @@ COMMENT ON COLUMN quality_findings.severity IS 'hard: not what happened; soft: a
 COMMENT ON COLUMN quality_findings.is_confirmed IS 'A doubt that later bars withdrew.';
 COMMENT ON COLUMN quality_findings.evidence IS 'In words that a person can check.';
 
+CREATE INDEX quality_findings_bars ON quality_findings (session_date, symbol_id);
+
+-- A finding speaks of the version that was stored when it was made: a bar that has come back different since is another one.
+CREATE VIEW market_data_checked AS
+SELECT m.*
+FROM market_data m
+WHERE NOT EXISTS (
+    SELECT FROM quality_findings f
+    JOIN quality_reports r ON r.id = f.report_id
+    WHERE f.session_date = m.session_date AND (f.symbol_id = m.symbol_id OR f.symbol_id IS NULL)
+      AND r.timeframe = m.timeframe AND r.origin = (SELECT o.id FROM origins o WHERE o.is_official) AND r.made_at >= m.created_at
+      AND (f."timestamp" = m."timestamp" AND f.rule = 'brownlees_gallo'
+           OR f."timestamp" IS NULL AND f.severity = 'hard' AND f.rule NOT IN ('missing_bar', 'missing_session', 'truncated_session')
+              AND (f.symbol_id IS NOT NULL OR f.rule IN ('closed_day', 'copied_session', 'partial_session', 'wrong_day', 'price_unit'))));
+COMMENT ON VIEW market_data_checked IS 'market_data without the bars that a quality report calls wrong, or doubts after the close; they stay in market_data and in bars.';
+GRANT SELECT ON market_data_checked TO scizor_collector, scizor_reader, scizor_backup;
+
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON quality_reports FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON quality_findings FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 GRANT SELECT ON quality_reports, quality_findings TO scizor_collector, scizor_reader, scizor_backup;
