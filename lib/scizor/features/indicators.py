@@ -10,7 +10,7 @@ start together; Bollinger takes the population's standard deviation.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -83,21 +83,26 @@ def vwap(bars: Columns) -> Floats:
     import numpy as np
 
     price, weight = bars.wap, bars.volume
-    if np.isnan(price).any():
+    if np.isnan(price.sum()):  # one NaN is enough; cheaper than to look at each
         price = np.where(np.isnan(price), (bars.high + bars.low + bars.close) / 3.0, price)
-    if np.isnan(weight).any():
+    if np.isnan(weight.sum()):
         weight = np.nan_to_num(weight, nan=0.0)
     starts = np.flatnonzero(bars.session[1:] != bars.session[:-1]) + 1
     if len(starts) == len(price) - 1:  # one bar a session: its own average
         return price.copy()
     # Session by session: a running sum over the whole series, less what it was at the session's start, would lose digits with
-    # every year, and is slower by its many passes over memory.
+    # every year. Neighbours of one length are summed at once.
     sums = np.empty((2, len(price)))  # money, shares
     np.multiply(price, weight, out=sums[0])
     sums[1] = weight
-    edges = [0, *starts.tolist(), len(price)]
-    for first, end in pairwise(edges):
-        part = sums[:, first:end]
-        np.add.accumulate(part, axis=1, out=part)
-    found: Floats = np.divide(sums[0], sums[1], out=price.copy(), where=sums[1] > 0)
+    first = 0
+    for length, alike in groupby(np.diff(starts, prepend=0, append=len(price)).tolist()):
+        end = first + length * sum(1 for _ in alike)
+        part = sums[:, first:end].reshape(2, -1, length)  # a view
+        np.add.accumulate(part, axis=2, out=part)
+        first = end
+    if sums[1].min() > 0:
+        found: Floats = np.divide(sums[0], sums[1])
+    else:
+        found = np.divide(sums[0], sums[1], out=price.copy(), where=sums[1] > 0)
     return found
