@@ -62,7 +62,7 @@ def figures(report: Callable[[str], None], splits: int = 500, gaps: int = 5000) 
         seen = judge(case)
         false += seen in ("right", "wrong")
         outcomes[f"gap: {seen}"] += 1
-        believed += actions.suspect(case.stored[-20:], case.answers[0][-1]) is not None
+        believed += actions.suspect(case.stored[-20:], case.answers[0][-1], STEPS.tick_size) is not None
     report(", ".join(f"{each} {count}" for each, count in sorted(outcomes.items())))
     return [
         {"id": "H8", "name": "recall of planted splits", "value": found / splits, "unit": "", "op": ">=", "bar": 0.99,

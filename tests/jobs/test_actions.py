@@ -126,6 +126,24 @@ def test_views_give_what_was_traded_and_what_any_day_would_have_shown_before_and
     assert rows("SELECT max(open) FROM as_traded WHERE symbol = 'CBA' AND timeframe = '1min'") == [(Decimal(300),)]
 
 
+def test_row_40_a_gap_that_no_overlap_explains_is_a_candidate_with_its_doubt_and_what_the_overlap_says_later_takes_its_place(
+    collector: psycopg.Connection, market: Market, call: Call, rows: Rows, capsys: Capture, clock: StoppedClock  # noqa: F811
+) -> None:
+    store(collector, market, market.bars()[:-1], NOW - timedelta(days=1))
+    late = [*market.bars()[-6:-1], scaled(market.bars()[-1], 3, 1)]
+    store(collector, market, late, NOW)
+    assert call("actions", "detect").status is Exit.FINDING
+    assert rows("SELECT ratio_new > 2 * ratio_old, ex_date, evidence ->> 'method', state FROM corporate_actions") == [(True, EX, "gap", "candidate")]
+    assert rows("SELECT count(*) FROM alerts") == [(1,)]
+    call("actions", "list")
+    assert "doubt: an overnight gap" in capsys.readouterr().out
+    call("actions", "reject", rows("SELECT id FROM corporate_actions")[0][0])
+    assert call("actions", "detect", "--all").status is Exit.DONE, "bad news, somebody thought"
+    store(collector, market, [scaled(each, 3, 1) for each in market.bars()[-6:]], NOW + timedelta(hours=1))
+    assert call("actions", "detect", "--all").status is Exit.FINDING
+    assert rows("SELECT ratio_new, ratio_old, evidence ->> 'method' FROM corporate_actions") == [(3, 1, "overlap")]
+
+
 def test_a_rejected_candidate_is_not_suggested_again_and_changes_no_bar(split: Market, call: Call, rows: Rows) -> None:  # noqa: F811
     call("actions", "detect")
     before = rows("SELECT * FROM bars ORDER BY 1, 2, 3, 4")
@@ -253,6 +271,9 @@ def test_recorded_the_split_of_CSL_goes_from_the_wire_to_a_history_on_one_basis(
                 eve = "session_date = '2007-10-17'"
                 assert there.rows(f"SELECT close FROM bars WHERE {eve}") == [(Decimal("34.3667"),)]
                 assert there.rows(f"SELECT close FROM as_traded WHERE {eve}") == [(Decimal("103.1"),)]
+                assert there.run("explain", "CSL", "1day", "2007-10-17") is Exit.DONE
+                assert "as traded: close 103.1" in capsys.readouterr().out
+                assert there.run("reconcile", "--days", "7") is Exit.DONE
                 jumps = there.rows("SELECT max(greatest(c / p, p / c)) FROM (SELECT close AS c, lag(close) OVER (ORDER BY session_date) AS p FROM bars) x")
                 assert jumps[0][0] < Decimal("1.3")
     capsys.readouterr()

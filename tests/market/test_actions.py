@@ -89,9 +89,11 @@ def test_row_40_an_overnight_gap_without_another_basis_is_no_split_but_a_suspici
     stored = bars()
     halved = scaled(bars(9)[8], 2, 1)._replace(volume=250_000.0)
     assert compare(stored, [*stored[-5:], halved], TICK).verdict is Verdict.SAME
-    assert suspect(stored, halved) == (halved.start, 2, 1)
-    assert suspect(stored, halved._replace(volume=100_000.0)) is None, "nobody traded more shares"
-    assert suspect(stored, bars(9)[8]) is None and suspect([], halved) is None
+    assert suspect(stored, halved, TICK) == (halved.start, 2, 1)
+    assert suspect(stored, halved._replace(volume=100_000.0), TICK) is None, "nobody traded more shares"
+    assert suspect(stored, bars(9)[8], TICK) is None and suspect([], halved, TICK) is None
+    dust = [each._replace(open=0.002, high=0.002, low=0.002, close=0.002) for each in stored]
+    assert suspect(dust, Bar(halved.start, 0.001, 0.001, 0.001, 0.001, 9e5), TICK) is None, "one step of the ladder"
 
 
 def test_a_dividend_moves_prices_a_little_and_volumes_not_at_all() -> None:

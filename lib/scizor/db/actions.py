@@ -41,6 +41,17 @@ class Answer(NamedTuple):
     is_refused: bool
 
 
+class Gap(NamedTuple):
+    """A daily bar far from the sessions before it, which stand oldest first."""
+
+    symbol_id: int
+    symbol: str
+    calendar: str
+    request: int
+    before: list[Bar]
+    opening: Bar
+
+
 class Action(NamedTuple):
     """A row of corporate_actions."""
 
@@ -123,13 +134,22 @@ def next_session(connection: Connection, calendar: str, after: date) -> date:
     return row[0] if row and row[0] else after + timedelta(days=1)
 
 
+def gaps(connection: Connection, since: datetime, first: date, least: float) -> list[Gap]:
+    """Official daily bars from `first` on that are known since then and opened at `least` times the close before, or a `least`th."""
+    values = {"since": since, "first": first, "least": least}
+    return [
+        Gap(number, symbol, calendar, request, [_priced(*each) for each in zip(days, before, strict=True)], _priced(day, opening))
+        for number, symbol, calendar, request, day, before, days, opening in connection.execute(query("action_gaps"), values)
+    ]
+
+
 def put(
-    connection: Connection, answer: Answer, type_: str, ex_date: date, effective_at: datetime, evidence: dict[str, Any], now: datetime, *,
+    connection: Connection, symbol_id: int, type_: str, ex_date: date, effective_at: datetime, evidence: dict[str, Any], now: datetime, *,
     new: int | None = None, old: int | None = None, amount: float | None = None,
 ) -> tuple[int, bool] | None:  # fmt: skip
     """Stores a candidate: its number, and whether it is new. None: it is known so, or decided."""
     values = {
-        "symbol_id": answer.symbol_id, "ex_date": ex_date, "type": type_, "new": new, "old": old, "amount": amount,
+        "symbol_id": symbol_id, "ex_date": ex_date, "type": type_, "new": new, "old": old, "amount": amount,
         "evidence": Jsonb(evidence), "now": now, "effective_at": effective_at,
     }  # fmt: skip
     row = connection.execute(query("action_put"), values).fetchone()
@@ -229,10 +249,10 @@ def answered(connection: Connection, due: Refetch, since: datetime) -> tuple[int
 
 
 def same_split(known: Sequence[Action], after: date, ex_date: date, new: int, old: int) -> Action | None:
-    """A split that is known already, under whichever ex-date it was first noticed."""
+    """A split that is known already, under whichever ex-date it was first noticed; a suspicion is not known."""
     return next(
         (each for each in known if each.type == "split" and each.new and each.old and after < each.ex_date <= ex_date
-         and abs(each.new * old / (each.old * new) - 1) < 1e-3),
+         and (each.state == "confirmed" or each.evidence.get("method") != "gap") and abs(each.new * old / (each.old * new) - 1) < 1e-3),
         None,
     )  # fmt: skip
 
@@ -243,6 +263,11 @@ def _origin(kind: str, source: str, regular_hours: bool) -> Origin:
 
 def _bar(day: date, raw: str) -> Bar:
     open_, high, low, close, volume = (float(each) for each in raw.split(",")[:5])
+    return Bar(day, open_, high, low, close, volume)
+
+
+def _priced(day: date, values: Sequence[float]) -> Bar:
+    open_, high, low, close, volume = values
     return Bar(day, open_, high, low, close, volume)
 
 

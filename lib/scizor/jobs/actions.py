@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from scizor.base.errors import UsageError
@@ -32,6 +32,7 @@ from scizor.run.context import Context, Result
 COLUMNS = ("id", "symbol", "ex_date", "type", "ratio", "amount", "state", "noticed_at", "decided_at", "evidence")
 SHOWN = 5  # sessions that an evidence quotes
 DETECT = "detect"
+SUSPECT = timedelta(days=7)  # how old a session's gap may be, to be worth a question
 
 
 def run(context: Context) -> Result:
@@ -63,6 +64,7 @@ def _detect(context: Context) -> Result:
     with connection.transaction(force_rollback=context.args.dry_run):
         for answer in found:
             lines += judge(context, answer, now)
+        lines += _suspicions(context, since, now)
     for line in lines:
         context.log.warning("%s", line)
     waiting = stored.load(connection, decided=False)
@@ -88,7 +90,7 @@ def judge(context: Context, answer: Answer, now: datetime) -> list[str]:
         last = max((day for day in known_from), default=answer.first)
         ex_date = stored.next_session(context.connection, answer.calendar, last)
         evidence = {**_evidence(answer, finding), "why": "most sessions fit no common factor: another company's bars"}
-        lines += _put(context, answer, "code-change", ex_date, basis.effective_at(ex_date, answer.calendar), evidence, now)
+        lines += _put(context, answer.symbol_id, "code-change", ex_date, basis.effective_at(ex_date, answer.calendar), evidence, now)
     known = stored.load(context.connection, symbols=[answer.symbol]) if finding.steps else []
     for step in finding.steps:
         ex_date = step.ex_date or stored.next_session(context.connection, answer.calendar, step.after)
@@ -102,14 +104,33 @@ def judge(context: Context, answer: Answer, now: datetime) -> list[str]:
         evidence = {**_evidence(answer, finding), **_evidence_of(step), "bars": _pairs(before, after, step)}
         type_ = "dividend" if step.type is Type.DIVIDEND else "split"
         ratio = {"amount": step.amount} if step.type is Type.DIVIDEND else {"new": step.new, "old": step.old}
-        lines += _put(context, answer, type_, ex_date, effective, evidence, now, **ratio)
+        lines += _put(context, answer.symbol_id, type_, ex_date, effective, evidence, now, **ratio)
+    return lines
+
+
+def _suspicions(context: Context, since: datetime | None, now: datetime) -> list[str]:
+    """Overnight gaps of a week that a split could have made, and no overlap has shown one (yet): candidates with their doubt.
+    A vendor may be late with his new basis, or never adjust."""
+    lines = []
+    first = now.date() - SUSPECT
+    for gap in stored.gaps(context.connection, since or datetime.combine(first, time(), UTC), first, actions.GAP_LEAST):
+        found = actions.suspect(gap.before, gap.opening, ladder(gap.calendar).tick_size)
+        known = stored.load(context.connection, symbols=[gap.symbol]) if found else []
+        if found is None or any(each.type == "split" and each.ex_date == found.day for each in known):
+            continue
+        evidence = {
+            "method": "gap", "request": gap.request, "close_before": gap.before[-1].close, "open": gap.opening.open, "volume": gap.opening.volume,
+            "doubt": "an overnight gap and its volume alone: bad or good news makes one too; no overlap shows another basis",
+        }  # fmt: skip
+        effective = basis.effective_at(found.day, gap.calendar)
+        lines += _put(context, gap.symbol_id, "split", found.day, effective, evidence, now, new=found.new, old=found.old)
     return lines
 
 
 def _put(
-    context: Context, answer: Answer, type_: str, ex_date: date, effective_at: datetime, evidence: dict[str, Any], now: datetime, **ratio: Any
+    context: Context, symbol_id: int, type_: str, ex_date: date, effective_at: datetime, evidence: dict[str, Any], now: datetime, **ratio: Any
 ) -> list[str]:
-    done = stored.put(context.connection, answer, type_, ex_date, effective_at, evidence, now, **ratio)
+    done = stored.put(context.connection, symbol_id, type_, ex_date, effective_at, evidence, now, **ratio)
     if done is None:
         return []
     (found,) = stored.load(context.connection, id=done[0])

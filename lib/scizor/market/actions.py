@@ -37,6 +37,7 @@ DIVIDEND_MOST = 1.35  # a dividend of more than a quarter of the price is a pers
 FRACTION_MOST = 10_000  # the largest denominator: 2.0651 is 20651:10000
 USUAL_MOST = 100  # with larger terms a ratio was stated as a decimal: 0.8511, not 7002:8227
 GAP_LEAST, GAP_TERMS_MOST, GAP_SLACK = 1.5, 20, 0.015  # a suspicion: 3:2 or more, n and m to 20, within 1.5 %
+GAP_TICKS = 4  # and so many steps of the ladder: a share of a tenth of a cent doubles by one
 
 
 class Verdict(StrEnum):
@@ -124,7 +125,7 @@ def compare(
     return min(exact, _read(pairs, terms._replace(was_rounded=True)), key=_doubt)
 
 
-def suspect(before: Sequence[Bar], opening: Bar) -> Suspicion | None:
+def suspect(before: Sequence[Bar], opening: Bar, tick_size: Callable[[float], float]) -> Suspicion | None:
     """Whether a session looks like the first after a split, by its own price and volume: a question, not an answer.
 
     before: the sessions up to it, oldest first, on the basis on which they were traded.
@@ -132,13 +133,14 @@ def suspect(before: Sequence[Bar], opening: Bar) -> Suspicion | None:
     if not before or not _is_priced(opening) or not _is_priced(before[-1]):
         return None
     ratio = before[-1].close / opening.open
-    if max(ratio, 1 / ratio) < GAP_LEAST:
+    least = min(before[-1].close, opening.open)
+    if max(ratio, 1 / ratio) < GAP_LEAST or abs(before[-1].close - opening.open) < GAP_TICKS * tick_size(least):
         return None
     new, old = fraction(ratio * (1 - GAP_SLACK), ratio * (1 + GAP_SLACK), GAP_TERMS_MOST)
     if not new or max(new, old) > GAP_TERMS_MOST:
         return None
-    volumes = sorted(each.volume for each in before if each.volume)
-    if not volumes or not opening.volume:
+    volumes = sorted(each.volume for each in before if each.volume and each.volume > 0)
+    if not volumes or not opening.volume or opening.volume < 0:
         return None
     moved = log(opening.volume / volumes[len(volumes) // 2]) / log(ratio)
     return Suspicion(_day(opening), new, old) if moved > 0.5 else None
