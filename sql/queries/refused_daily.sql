@@ -32,3 +32,8 @@ FROM (
 ) d
 WHERE rule IS NOT NULL AND NOT is_stored
   AND (%(doubts)s::timestamptz[] IS NULL OR "timestamp" = ANY (%(doubts)s::timestamptz[]))
+  AND NOT EXISTS (  -- a person has looked at this very bar, and accepted it
+    SELECT FROM quarantine q
+    WHERE q.symbol_id = %(symbol_id)s AND q.timeframe = %(timeframe)s AND q.origin = %(origin)s AND q.verdict = 'accepted'
+      AND q."timestamp" = d."timestamp" AND q.rule = d.rule
+      AND q.raw = format('%%s,%%s,%%s,%%s,%%s,%%s,%%s', d.open, d.high, d.low, d.close, d.volume, d.wap, d.trades))

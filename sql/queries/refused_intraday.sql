@@ -13,3 +13,8 @@ FROM (
     {window}
 ) d
 WHERE rule IS NOT NULL AND (%(doubts)s::timestamptz[] IS NULL OR "timestamp" = ANY (%(doubts)s::timestamptz[]))
+  AND NOT EXISTS (  -- a person has looked at this very bar, and accepted it
+    SELECT FROM quarantine q
+    WHERE q.symbol_id = %(symbol_id)s AND q.timeframe = %(timeframe)s AND q.origin = %(origin)s AND q.verdict = 'accepted'
+      AND q."timestamp" = d."timestamp" AND q.rule = d.rule
+      AND q.raw = format('%%s,%%s,%%s,%%s,%%s,%%s,%%s', d.open, d.high, d.low, d.close, d.volume, d.wap, d.trades))

@@ -61,7 +61,7 @@ def test_row_62_a_schema_of_another_number_names_the_next_step(empty: DatabaseCo
         migrate.apply(connection, NOW)
         fewer = Path(shutil.copytree(migrate.SCHEMA, tmp_path / "fewer"))
         sorted(fewer.iterdir())[-1].unlink()
-        with pytest.raises(ConfigurationError, match=f"has schema {len(migrate.files())}, the code knows"):
+        with pytest.raises(ConfigurationError, match=f"has schema {max(migrate.files())}, the code knows"):
             migrate.check(connection, fewer)
 
 
@@ -75,9 +75,26 @@ def test_an_applied_file_that_was_edited_is_refused_by_name(empty: DatabaseConfi
             migrate.apply(connection, NOW, copy)
 
 
+def test_a_number_that_was_left_out_may_be_filled_in_later_and_until_then_it_is_missed(empty: DatabaseConfig, tmp_path: Path) -> None:
+    for number in (1, 3):
+        (tmp_path / f"{number:03}_x.sql").write_text(f"-- x\nCREATE TABLE x{number} (a integer)")
+    with owner(empty) as connection:
+        migrate._bootstrap(connection)
+        assert migrate._apply_missing(connection, NOW, migrate.files(tmp_path)) == ["001_x.sql", "003_x.sql"]
+        migrate.check(connection, tmp_path)
+        (tmp_path / "002_late.sql").write_text("-- x\nCREATE TABLE x2 (a integer)")
+        with pytest.raises(ConfigurationError, match=r"has schema 3, but not 002_late\.sql"):
+            migrate.check(connection, tmp_path)
+        assert migrate._apply_missing(connection, NOW, migrate.files(tmp_path)) == ["002_late.sql"]
+        migrate.check(connection, tmp_path)
+        (tmp_path / "002_twin.sql").write_text("-- x\nSELECT 1")
+        with pytest.raises(ConfigurationError, match="each number once"):
+            migrate.files(tmp_path)
+
+
 def test_a_file_that_fails_leaves_nothing_of_itself_and_the_next_run_goes_on(empty: DatabaseConfig, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(migrate.SCHEMA, tmp_path / "copy"))
-    last = len(migrate.files()) + 1
+    last = max(migrate.files()) + 1
     added = copy / f"{last:03d}_more.sql"
     added.write_text("CREATE TABLE more (id integer); SELECT 1/0;")
     with owner(empty) as connection:
@@ -123,7 +140,9 @@ def test_four_migrations_at_once_apply_each_file_once(empty: DatabaseConfig) -> 
 def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(empty: DatabaseConfig, superuser_of: OpenAs) -> None:
     """kill -9 after ever longer; whatever stands is whole files, and the last run makes it complete."""
     seen = set()
-    for step in range(14):
+    for step in range(60):
+        if step >= 14 and len(seen) > 1:  # on a loaded machine the first ones come too early
+            break
         process = start_migration(empty)
         deadline = time.monotonic() + 0.16 + 0.025 * step
         while time.monotonic() < deadline and process.poll() is None:
@@ -138,7 +157,7 @@ def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(empty: Data
                 there = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"scizor.{table}"]).fetchone()
                 # the server may still be committing what the killed process sent last
                 assert there == (version >= number,) or there == (migrate.version(connection) >= number,)
-        if version == len(migrate.files()):
+        if version == max(migrate.files()):
             with superuser_of("postgres") as superuser:
                 superuser.execute(f'DROP DATABASE "{empty.name}" WITH (FORCE)'.encode())
                 migrate.prepare(superuser, empty)

@@ -300,7 +300,7 @@ def test_row_61_a_year_without_a_partition_names_the_command(collector: Connecti
     old = tuple(exchange.sessions("XASX", date(1985, 1, 1), date(1985, 2, 1)))
     bars = [Bar(each.session_date, 1.0 + i, 2.0 + i, 0.5 + i, 1.5 + i, 100.0 + i) for i, each in enumerate(old)]
     window = market.window(first=old[0].session_date, last=old[-1].session_date)
-    with pytest.raises(ConfigurationError, match=r"no partition.*HINT: bin/migrate"):
+    with pytest.raises(ConfigurationError, match=r"no partition.*HINT: bin/make-partitions"):
         link.run(lambda connection: store(connection, None, None, window, ok(bars), NOW, sessions=old))
     migrate.make_partitions(collector, 1985, 1985)
     assert link.run(lambda connection: store(connection, None, None, window, ok(bars), NOW, sessions=old)).stored == len(bars)

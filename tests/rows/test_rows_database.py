@@ -139,13 +139,14 @@ OLDER = "DELETE FROM scizor.schema_versions WHERE number >= (SELECT max(number) 
 
 def test_row_62_an_older_and_a_newer_schema_end_with_78_and_the_next_step(there: Stage, capfd: Capture) -> None:
     there.list_symbols("CBA")
-    need = len(migrate.files())
+    need = max(migrate.files())
     for statement, step, says in ((NEWER, 1, "update this checkout"), (OLDER, -1, "bin/migrate")):
         there.database.execute(statement.encode())
-        assert migrate.version(there.database) == need + step
+        have = migrate.version(there.database)
+        assert (have - need) * step > 0
         assert there.run("collect-daily", "--date", DUE) is Exit.CONFIGURATION
         said = capfd.readouterr().err
-        assert f"schema {need + step}" in said and str(need) in said and f"HINT: {says}" in said
+        assert f"schema {have}" in said and str(need) in said and f"HINT: {says}" in said
     assert there.requests() == []
     assert there.rows("SELECT count(*) FROM job_runs") == [(0,)]
 

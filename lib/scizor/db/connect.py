@@ -147,7 +147,7 @@ def explain(problem: psycopg.Error, at: Connection | DatabaseConfig | None = Non
     if state == "42501":
         return RefusedError(f"the database refuses: {text}", hint="are the roles as bin/migrate --print-setup says?")
     if state == "23514" and "no partition" in text:
-        return ConfigurationError(f"the bars have no partition for that year: {text}", hint="bin/migrate")
+        return ConfigurationError(f"the bars have no partition for that year: {text}", hint="bin/make-partitions --from YEAR")
     if state in TRANSIENT or isinstance(problem, psycopg.OperationalError):
         return UnreachableError(f"the database did not do it: {text} (SQLSTATE {state or 'none'})", hint="run it again")
     return None

@@ -41,11 +41,12 @@ END $$"""
 
 
 def files(directory: Path = SCHEMA) -> dict[int, Path]:
-    """The schema's files by number. ConfigurationError when two share one or a number is missing."""
+    """The schema's files by number. ConfigurationError when two share one. A number may be left out: numbers are given
+    ahead to what is written side by side."""
     found = sorted(directory.glob("[0-9][0-9][0-9]_*.sql"))
     numbers = [int(path.name[:3]) for path in found]
-    if numbers != list(range(1, len(found) + 1)):
-        raise ConfigurationError(f"{directory} is not numbered 001, 002, ... without gaps: {numbers}")
+    if not numbers or len(set(numbers)) != len(numbers):
+        raise ConfigurationError(f"{directory} is not numbered 001, 002, ..., each number once: {numbers}")
     return dict(zip(numbers, found, strict=True))
 
 
@@ -73,9 +74,13 @@ def apply(connection: Connection, now: datetime, directory: Path = SCHEMA) -> li
 
 def check(connection: Connection, directory: Path = SCHEMA) -> None:
     """ConfigurationError unless the schema is exactly the one that this code was written for."""
-    have, need = version(connection), len(files(directory))
+    wanted = files(directory)
+    have, need = version(connection), max(wanted)
     if have < need:
         raise ConfigurationError(f"the database has schema {have}, the code needs {need}", hint="bin/migrate")
+    if missed := sorted(set(wanted) - applied(connection)):  # filled in later, below the last
+        names = ", ".join(wanted[number].name for number in missed)
+        raise ConfigurationError(f"the database has schema {have}, but not {names}", hint="bin/migrate")
     if have > need:
         raise ConfigurationError(f"the database has schema {have}, the code knows {need}", hint="update this checkout")
 
@@ -87,17 +92,29 @@ def version(connection: Connection) -> int:
     return int(_one(connection, "SELECT coalesce(max(number), 0) FROM scizor.schema_versions"))
 
 
+def applied(connection: Connection) -> set[int]:
+    """The numbers of the files that were applied; none for a database that was never migrated."""
+    if version(connection) == 0:
+        return set()
+    return {int(number) for (number,) in connection.execute("SELECT number FROM scizor.schema_versions")}
+
+
 def make_partitions(connection: Connection, first_year: int, last_year: int) -> int:
     """Makes the yearly partitions of bars that are missing; returns how many. The collector may do this too."""
     row = connection.execute("SELECT scizor.make_bar_partitions(%s, %s)", [first_year, last_year]).fetchone()
     return int(row[0]) if row else 0
 
 
+def partition_years(connection: Connection) -> set[int]:
+    """The years that bars has a partition for."""
+    return {int(year) for (year,) in connection.execute("""
+        SELECT substring(c.relname FROM '^bars_([0-9]{4})$')::integer
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'scizor.bars'::regclass""")}  # fmt: skip
+
+
 def last_partition_year(connection: Connection) -> int:
-    """The last year that bars has a partition for; 0 when it has none."""
-    return int(_one(connection, """
-        SELECT coalesce(max(substring(c.relname FROM '^bars_([0-9]{4})$')::integer), 0)
-        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'scizor.bars'::regclass"""))  # fmt: skip
+    """The last of them; 0 when there is none."""
+    return max(partition_years(connection), default=0)
 
 
 def prepare(superuser: Connection, database: DatabaseConfig) -> None:
@@ -200,20 +217,20 @@ def _bootstrap(connection: Connection) -> None:
 
 
 def _apply_missing(connection: Connection, now: datetime, wanted: dict[int, Path]) -> list[str]:
-    applied = {
+    known = {
         number: (name, sha256)
         for number, name, sha256 in connection.execute("SELECT number, name, sha256 FROM scizor.schema_versions")
     }
-    if applied and max(applied) > max(wanted):
-        raise ConfigurationError(f"the database has schema {max(applied)}, the code knows {max(wanted)}", hint="update this checkout")
+    if known and max(known) > max(wanted):
+        raise ConfigurationError(f"the database has schema {max(known)}, the code knows {max(wanted)}", hint="update this checkout")
     done = []
     for number, path in wanted.items():
         text = path.read_bytes()
         sha256 = hashlib.sha256(text).hexdigest()
-        if number in applied:
-            if applied[number][1] != sha256:
+        if number in known:
+            if known[number][1] != sha256:
                 raise ConfigurationError(
-                    f"sql/schema/{path.name} was edited after it was applied as {applied[number][0]}",
+                    f"sql/schema/{path.name} was edited after it was applied as {known[number][0]}",
                     hint="restore it with git, and put the change into a new file",
                 )
             continue

@@ -1,6 +1,7 @@
 """Floor 2: numbers from arrays. Five signals of stealthy accumulation and one score, for every symbol, after every event.
 
-Arrays in, arrays out: no clock, no files, no vendor. The scalar source stands once, undecorated (steps: one event into one
+Arrays in, arrays out: no clock, no files, no vendor. indicators holds the classical ones, by TA-Lib; all that follows here is
+the kernel. The scalar source stands once, undecorated (steps: one event into one
 record; formulas: all numbers of one record) and is compiled for CPU and GPU; the order of a symbol's own events alone decides
 about every bit. make_state, then apply (accumulators), apply_evaluate (all numbers after every event) or evaluate (a snapshot).
 
@@ -39,11 +40,28 @@ Where the definition leaves room, it is read like this:
 
 from __future__ import annotations
 
-from scizor.features.cpu import apply, apply_evaluate, evaluate
-from scizor.features.parameter_table import PARAMETERS, parameters, rank_weights
-from scizor.features.state import OUTPUT, SCORED, State, make_output, make_state
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scizor.features.cpu import apply, apply_evaluate, evaluate
+    from scizor.features.parameter_table import PARAMETERS, parameters, rank_weights
+    from scizor.features.state import OUTPUT, SCORED, State, make_output, make_state
 
 __all__ = [
     "OUTPUT", "PARAMETERS", "SCORED", "State", "apply", "apply_evaluate", "evaluate", "make_output", "make_state", "parameters",
     "rank_weights",
 ]  # fmt: skip
+
+#: Where each of them stands. Fetched when it is asked for: whoever wants an indicator must not pay for the compiler.
+_HOMES = {
+    **dict.fromkeys(("apply", "apply_evaluate", "evaluate"), "cpu"),
+    **dict.fromkeys(("PARAMETERS", "parameters", "rank_weights"), "parameter_table"),
+    **dict.fromkeys(("OUTPUT", "SCORED", "State", "make_output", "make_state"), "state"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__} has no {name}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

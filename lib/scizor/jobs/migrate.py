@@ -18,7 +18,8 @@ def run(context: Context) -> Result:
         prepare(context.config, server)
         with connect(server, application=context.name, owner=True, clock=context.clock) as owner:
             if context.args.dry_run:
-                missing = [path.name for number, path in migrate.files().items() if number > migrate.version(owner)]
+                known = migrate.applied(owner)
+                missing = [path.name for number, path in migrate.files().items() if number not in known]
                 print("\n".join(["missing:", *missing]) if missing else "nothing is missing")
                 return Result()
             done = migrate.apply(owner, context.clock.now())

@@ -19,6 +19,7 @@ from enum import StrEnum
 from statistics import median
 from typing import NamedTuple
 
+from scizor.market import actions
 from scizor.market.bars import number_text
 from scizor.market.ladder import ladder
 from scizor.market.types import Bar, Timeframe
@@ -27,6 +28,7 @@ PRICE_MOST = 1_000_000_000  # as the domain `price`: above 0, below this; NaN an
 QUANTITY_MOST = 1_000_000_000_000_000
 DECIMALS_MOST = 8
 OVERLAP_LEAST = 3
+STEPS_OVERLAP = 60  # sessions in common from which several ratios may explain them
 NEAR_VOLUME, NEAR_STEPS, NEAR_DECIMALS = 0.85, 8, 2  # a copy with another volume: so alike, and over so many steps of its last decimal
 NEIGHBOUR_DAYS = 5  # between two neighbouring sessions: Easter and Christmas; further apart it is no copy but a share that hardly trades
 WAP_SLACK = 0.001  # vendors round the average: by this, and by a thousandth of the price
@@ -205,8 +207,8 @@ def flags(row: Staged, calendar: str) -> int:
 def is_another_contract(answer: Sequence[Bar], stored: Mapping[date, Bar], calendar: str) -> bool:
     """Whether an answer's bars are somebody else's: where they overlap with stored ones, most closes disagree.
 
-    A split leaves one ratio, a correction leaves most bars alone; another share moves by itself. Each close may be off by
-    a step of the ladder, since an adjusted price was rounded. Needs three sessions in common, else nothing can be said;
+    A split leaves one ratio (several splits a few), a correction leaves most bars alone; another share moves by itself.
+    Each close may be off by a step of the ladder, since an adjusted price was rounded. Needs three sessions in common, else nothing can be said;
     the refetch of the newest five gives every daily answer that many. The whole answer is to be refused, and told.
     """
     steps = ladder(calendar)
@@ -216,7 +218,15 @@ def is_another_contract(answer: Sequence[Bar], stored: Mapping[date, Bar], calen
         return False
     ratio = median(new / old for new, old in pairs)
     strange = sum(abs(new - ratio * old) > steps.tick_size(new) + ratio * steps.tick_size(old) for new, old in pairs)
-    return 2 * strange > len(pairs)
+    if 2 * strange <= len(pairs):
+        return False
+    if len(pairs) < STEPS_OVERLAP:
+        return True
+    # Several splits in a history that was never fetched again leave several ratios, each of many sessions.
+    closes = [(each.start, each.close, stored[each.start].close) for each in answer if each.start in stored]
+    before = [Bar(day, old, old, old, old) for day, _, old in closes]
+    after = [Bar(day, new, new, new, new) for day, new, _ in closes]
+    return actions.compare(before, after, steps.tick_size).verdict is not actions.Verdict.STEP
 
 
 #: A statement that uses rule_sql ends with it.

@@ -47,6 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--account", default=DEFAULTS.account)
     add("--recordings", metavar="DIR")
     add("--simulated", metavar="SEED", type=int)
+    add("--as-traded", action="store_true")
     add("--calendar", default="")
     add("--symbols", default="")
     add("--regime", choices=REGIMES, default=DEFAULTS.regime)
@@ -86,7 +87,7 @@ def _run(args: argparse.Namespace) -> int:
     source, is_recorded = _source(args, config, chosen or RunningClock())
     last = _last_session(source, args)
     if args.describe:
-        print(json.dumps({"label": source.label, "last_session": last.isoformat()}))
+        print(json.dumps({"label": _label(source, args), "last_session": last.isoformat()}))
         return Exit.DONE
     clock = chosen or (_at_close(source, last, args.calendar) if is_recorded else RunningClock())
     options = _options(args, config)
@@ -100,7 +101,7 @@ async def _serve(options: GatewayOptions, source: Source, clock: Clock, stop: St
     async with serve(options, source, clock) as gateway:
         if args.ready_file:
             _write_ready(args.ready_file, gateway.port)
-        print(f"replay-gateway: {source.label}", file=sys.stderr)
+        print(f"replay-gateway: {_label(source, args)}", file=sys.stderr)
         print(
             f"replay-gateway: listening on {options.host}:{gateway.port}, account {options.account}, limits {options.regime}, "
             f"clock {clock.now():%Y-%m-%d %H:%M:%S} UTC",
@@ -161,9 +162,17 @@ def _source(args: argparse.Namespace, config: Config, clock: Clock) -> tuple[Inp
         found = recordings_directory(config.paths.recordings)
         if found is None:
             raise ConfigurationError("no recordings were found", hint="--simulated SEED needs none")
+    known = master.load()
+    if args.as_traded:
+        known = replace(known, splits={})
     if found is None:
-        return simulated.Simulated(args.simulated, master.load(), clock), False
-    return folder.open_folder(found, clock, seed=args.simulated), True
+        return simulated.Simulated(args.simulated, known, clock), False
+    return folder.open_folder(found, clock, known, seed=args.simulated), True
+
+
+def _label(source: Source, args: argparse.Namespace) -> str:
+    """What is played, and on which price basis where that is not IB's."""
+    return f"{source.label}; prices as traded, never adjusted" if args.as_traded else source.label
 
 
 def _last_session(source: Input, args: argparse.Namespace) -> date:
