@@ -16,7 +16,7 @@ def test_H5_a_recorded_minute_takes_few_bytes_and_files_are_read_faster_than_the
     recorded = {path.name.split("_")[0]: minutes(path) for path in files}
     assert bytes_per_bar(recorded, tmp_path, print, "as recorded") <= 2 * 20
     assert bytes_per_bar({name: embellished(bars) for name, bars in recorded.items()}, tmp_path, print, "with both") <= 2 * 20
-    found = reading(collector, recorded, 40_000, tmp_path, 3, print)
+    found = reading(collector, recorded, 20_000, tmp_path, 3, print)
     assert min(found["csv"]) / min(found["parquet"]) >= 8 / 2
 
 

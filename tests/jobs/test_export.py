@@ -271,7 +271,7 @@ def test_an_archive_of_another_mode_or_of_another_database_is_refused(filled: Co
         call("export", "--import")
 
 
-def test_options_that_contradict_each_other_are_refused(filled: Connection, call: Call) -> None:
+def test_options_that_contradict_each_other_are_refused(call: Call) -> None:
     for words in (
         "--detach", "--detach --year 2023 --symbol CBA", "--detach --year 2023 --format csv", "--import --verify", "--timeframe 2min",
         "--year 23", "--import --from 2024-01-01",

@@ -92,7 +92,7 @@ def test_a_person_sees_the_newest_values_and_a_dry_run_computes_nothing(filled: 
     assert filled.execute("SELECT count(*) FROM indicators").fetchone() == (0,)
 
 
-def test_options_that_do_not_go_together_are_refused(filled: Connection, call: Call) -> None:
+def test_options_that_do_not_go_together_are_refused(call: Call) -> None:
     for words in ("--folder x", "--store --from 2024-01-01", "--timeframe 2min", "--export --from 2024-01-05 --to 2024-01-04"):
         with pytest.raises(UsageError):
             call("indicators", *words.split())
