@@ -38,14 +38,13 @@ def store(connection: Connection, symbol: str, bars: Sequence[Bar], sessions: Se
     windows.store(connection, None, None, window, ok(bars, KNOWN), KNOWN, sessions=sessions)
 
 
-@pytest.mark.parametrize(
-    ("price", "new", "old", "is_", "why"),
-    [("103.1", 3, 1, "34.36666667", "onto a later basis: eight decimals"), ("34.3667", 1, 3, "103.1", "back: four decimals times three are known to three"),
-     ("0.5", 1, 10, "5", ""), ("5.95", 1, 10, "59.5", ""), ("21.42", 20651, 10000, "10.37237906", ""), ("10.3724", 10000, 20651, "21.42", ""),
-     ("7.7", 5, 5, "7.7", "nothing to do leaves the text as it is"), ("659.965", 1, 1, "659.965", "")],
-)  # fmt: skip
-def test_a_price_on_another_basis_has_the_decimals_that_rounding_left_it(rows: Rows, price: str, new: int, old: int, is_: str, why: str) -> None:
-    assert rows("SELECT rebased(%s::numeric, %s::numeric, %s::numeric)", price, new, old) == [(Decimal(is_),)], why
+def test_a_price_on_another_basis_has_the_decimals_that_rounding_left_it(rows: Rows) -> None:
+    for price, new, old, is_, why in (
+        ("103.1", 3, 1, "34.36666667", "onto a later basis: eight decimals"), ("34.3667", 1, 3, "103.1", "back: four decimals times three are known to three"),
+        ("0.5", 1, 10, "5", ""), ("5.95", 1, 10, "59.5", ""), ("21.42", 20651, 10000, "10.37237906", ""), ("10.3724", 10000, 20651, "21.42", ""),
+        ("7.7", 5, 5, "7.7", "nothing to do leaves the text as it is"), ("659.965", 1, 1, "659.965", ""),
+    ):  # fmt: skip
+        assert rows("SELECT rebased(%s::numeric, %s::numeric, %s::numeric)", price, new, old) == [(Decimal(is_),)], (price, why)
 
 
 def test_only_confirmed_splits_count_and_only_those_that_the_fetch_or_the_day_lies_behind(database: Connection, market: Market, rows: Rows) -> None:
@@ -124,11 +123,11 @@ def test_a_code_that_a_symbol_once_had_names_its_company_and_a_circle_of_success
     assert rows("SELECT count(*) FROM continuous('BHP')") == [(5,)]
 
 
-@pytest.mark.parametrize("table", ["restatements", "reconciliations"])
-def test_the_collector_adds_batches_and_comparisons_and_takes_none_away(collector: Connection, table: str) -> None:
-    for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"DROP TABLE {table}", "UPDATE restatements SET bars = 0"):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            collector.execute(statement.encode())
+def test_the_collector_adds_batches_and_comparisons_and_takes_none_away(collector: Connection) -> None:
+    for table in ("restatements", "reconciliations"):
+        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"DROP TABLE {table}", "UPDATE restatements SET bars = 0"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                collector.execute(statement.encode())
 
 
 def recorded_codes(recordings: Path) -> dict[str, list[Bar]]:

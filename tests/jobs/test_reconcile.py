@@ -124,13 +124,13 @@ def test_a_second_vendors_file_is_judged_symbol_by_symbol(
     assert call("reconcile", header, "--symbol", "CBA", "--timeframe", "5min").summary == "1 sessions of 1 series compared, and they agree"
 
 
-@pytest.mark.parametrize(
-    ("argv", "says"),
-    [(["nothing.csv"], "cannot read"), (["FILE", "--from", "2025-01-14"], "a file says itself"), (["FILE"], "nothing is stored of"),
-     (["--symbol", "BHP"], "no symbol with daily bars and shorter ones"), (["FILE", "--timeframe", "5min"], "these bars are daily"), (["--from", "soon"], "is not a date"), (["--days", "3", "--from", "2025-01-14"], "both say when to begin")],
-)  # fmt: skip
-def test_a_mistake_is_answered_with_what_is_right(stocked: Market, call: Call, tmp_path: Path, argv: list[str], says: str) -> None:
-    file = tmp_path / "other.csv"
-    file.write_text("QQQ,20250114,1,1,1,1,1\n")
-    with pytest.raises(UsageError, match=says):
-        call("reconcile", *[str(file) if each == "FILE" else each for each in argv])
+def test_a_mistake_is_answered_with_what_is_right(stocked: Market, call: Call, tmp_path: Path) -> None:
+    file = str(tmp_path / "other.csv")
+    Path(file).write_text("QQQ,20250114,1,1,1,1,1\n")
+    for argv, says in (
+        (["nothing.csv"], "cannot read"), ([file, "--from", "2025-01-14"], "a file says itself"), ([file], "nothing is stored of"),
+        (["--symbol", "BHP"], "no symbol with daily bars and shorter ones"), ([file, "--timeframe", "5min"], "these bars are daily"),
+        (["--from", "soon"], "is not a date"), (["--days", "3", "--from", "2025-01-14"], "both say when to begin"),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=says):
+            call("reconcile", *argv)

@@ -72,7 +72,7 @@ def test_two_splits_in_a_history_that_was_never_fetched_again_are_two_steps() ->
 
 def test_a_history_of_several_splits_is_not_another_contracts_and_another_contracts_is_no_split(recordings: Path) -> None:
     whole = {code: found for code, found in others(recordings).items() if len(found) >= 900}
-    codes = [code for code, found in sorted(whole.items()) if min(each.low for each in found[-900:]) > 1][:30]
+    codes = [code for code, found in sorted(whole.items()) if min(each.low for each in found[-900:]) > 1][:12]
     assert len(codes) > 10
     for code, other in pairwise(codes):
         own = whole[code][-900:]
