@@ -17,7 +17,7 @@ FROM, TO = "2024-12-16", "2025-01-15"  # over Christmas, with two half days
 
 @pytest.fixture
 def there(config: Config, database: psycopg.Connection, tmp_path: Path) -> Iterator[Stage]:
-    with stage(config, database, tmp_path, speed=30.0) as found:
+    with stage(config, database, tmp_path, speed=15.0) as found:
         found.list_symbols("CBA", "BHP")
         yield found
 

@@ -56,14 +56,14 @@ def test_a_database_that_fails_over_a_second_connection_is_not_called_the_gatewa
     """Else what is stored would be asked once more, over and over, and counted twice."""
     collecting.list_symbols("CBA", "BHP", "WES", "WOW", "CSL", "NAB")
     collecting.inject("drop", message="reqHistoricalData", nth=3, times=1)
-    store = fetching._store
+    store = fetching.stored_windows.store
 
-    def refusing(context: Context, *more: Any) -> None:
-        if len(context.connection.execute("SELECT 1 FROM connection_events WHERE event = 'connected'").fetchall()) == 2:
+    def refusing(connection: psycopg.Connection, *more: Any, **options: Any) -> Any:
+        if len(connection.execute("SELECT 1 FROM connection_events WHERE event = 'connected'").fetchall()) == 2:
             raise UnreachableError("the database did not do it")
-        store(context, *more)
+        return store(connection, *more, **options)
 
-    monkeypatch.setattr(fetching, "_store", refusing)
+    monkeypatch.setattr(fetching.stored_windows, "store", refusing)
     assert collecting.run("collect-daily", "--date", DUE) is Exit.UNREACHABLE
     said = capfd.readouterr().err
     assert "the database did not do it" in said

@@ -18,7 +18,7 @@ FROM = "2025-01-06"
 
 @pytest.fixture
 def there(config: Config, database: psycopg.Connection, tmp_path: Path) -> Iterator[Stage]:
-    with stage(config, database, tmp_path, speed=30.0) as found:
+    with stage(config, database, tmp_path, speed=15.0) as found:
         found.list_symbols("CBA")
         yield found
 

@@ -242,8 +242,8 @@ def test_I39_the_collectors_login_cannot_delete_truncate_alter_or_read_secrets(d
             pass
     assert allowed == []
     refused = 0  # planted: the owner is stopped by none of that
-    for table in ("bars", "symbols", "quarantine", "coverage"):
-        for each in (f"DELETE FROM scizor.{table}", f"TRUNCATE scizor.{table} CASCADE", f"ALTER TABLE scizor.{table} ADD COLUMN mine int"):
+    for table in ("bars", "coverage", "coverage_gaps", "historical_data_metadata"):
+        for each in (f"DELETE FROM scizor.{table}", f"TRUNCATE scizor.{table}", f"ALTER TABLE scizor.{table} ADD COLUMN mine int"):
             with database.transaction(force_rollback=True):
                 try:
                     database.execute(each.encode())
