@@ -44,8 +44,8 @@ class Evidence(NamedTuple):
 def recount(
     connection: Connection, timeframe: Timeframe, origin: int, sessions: Sequence[Session], symbols: Collection[int]
 ) -> Counted:
-    """Bars in continuous trading by symbol id and session date, counted in the table itself. origin: its number; sessions:
-    those of the calendar that all these symbols have. A session without any is absent."""
+    """Bars in continuous trading by symbol id and session date, counted in the table itself, and with them those that lie in
+    an archive. origin: its number; sessions: those of the calendar that all these symbols have. A session without any is absent."""
     if not sessions or not symbols:
         return {}
     values = {
@@ -56,15 +56,32 @@ def recount(
     found: Counted = {}
     for symbol_id, day, count in connection.execute(query("bars_by_session"), values):
         found.setdefault(symbol_id, {})[day] = count
+    for symbol_id, day, count in _archived(connection, timeframe, origin, sessions[0].session_date, sessions[-1].session_date, symbols):
+        held = found.setdefault(symbol_id, {})
+        held[day] = held.get(day, 0) + count
     return found
 
 
 def daily_totals(
     connection: Connection, origin: int, first: date, last: date, symbols: Collection[int] | None = None
 ) -> dict[int, Totals]:
-    """Of the daily bars in the table, by symbol id: completeness.Totals of their session dates in [first, last]."""
+    """Of the daily bars in the table and in archives, by symbol id: completeness.Totals of their session dates in [first, last]."""
     values = {"origin": origin, "symbols": None if symbols is None else sorted(symbols), **_between(first, last, days=0)}
-    return {symbol_id: Totals(*numbers) for symbol_id, *numbers in connection.execute(query("daily_totals"), values)}
+    found = {symbol_id: Totals(*numbers) for symbol_id, *numbers in connection.execute(query("daily_totals"), values)}
+    for symbol_id, day, _ in _archived(connection, Timeframe.DAY1, origin, first, last, symbols):
+        found[symbol_id] = found.get(symbol_id, Totals()).with_day(day)
+    return found
+
+
+def _archived(
+    connection: Connection, timeframe: Timeframe, origin: int, first: date, last: date, symbols: Collection[int] | None
+) -> list[tuple[int, date, int]]:
+    """Symbol id, session date and bars of what has left the table for files that were verified."""
+    values = {
+        "timeframe": str(timeframe), "origin": origin, "first_day": first, "last_day": last,
+        "symbols": None if symbols is None else sorted(symbols),
+    }  # fmt: skip
+    return connection.execute(query("archived_counts"), values).fetchall()
 
 
 def _between(first: date, last: date, days: int = 1) -> dict[str, datetime]:

@@ -51,6 +51,11 @@ class Totals(NamedTuple):
     days: int = 0
     squares: int = 0
 
+    def with_day(self, each: date) -> Totals:
+        """With one more day."""
+        day = each.toordinal() - EPOCH
+        return Totals(self.number + 1, self.days + day, self.squares + day * day)
+
 
 class Axis(NamedTuple):
     """Session dates, oldest first; of those before each place the sum of their days since 1970, and of those squared."""
