@@ -34,6 +34,13 @@ class Answer:
     places: Sequence[int]
 
     @cached_property
+    def edges(self) -> tuple[date, date]:
+        """The first and the last session date that it claims: by its starts, for they are sorted and the dates are not."""
+        if isinstance(self.starts[0], datetime):
+            return min(self.dates), max(self.dates)
+        return self.starts[0], self.starts[-1]
+
+    @cached_property
     def lines(self) -> list[str]:
         return self.text.split("\n")[:-1]
 
@@ -90,7 +97,7 @@ def doubts(answer: Answer, timeframe: Timeframe, sessions: Sequence[Session], as
     found = screen.values(answer.bars, answer.text)
     if timeframe is Timeframe.DAY1:
         days = days_of(answer.starts)
-        found += screen.days(days, closed(answer.dates, sessions), finished_to(sessions, asked_at))
+        found += screen.days(days, closed(answer.dates, sessions, answer.edges), finished_to(sessions, asked_at))
         found += screen.repeated(answer.bars)
         if held is not None:
             found += [0] if held.first < days[0] else []
@@ -110,12 +117,13 @@ def days_of(starts: Sequence[date]) -> Sequence[date]:
     return starts
 
 
-def closed(claimed: frozenset[date], sessions: Sequence[Session]) -> list[date]:
-    """Of these days, those that are no session."""
+def closed(claimed: frozenset[date], sessions: Sequence[Session], edges: tuple[date, date] | None = None) -> list[date]:
+    """Of these days, those that are no session. edges: the first and the last of them, where they are known."""
     if not claimed:
         return []
     day = attrgetter("session_date")
-    low, high = bisect_left(sessions, min(claimed), key=day), bisect_right(sessions, max(claimed), key=day)
+    first, last = edges or (min(claimed), max(claimed))
+    low, high = bisect_left(sessions, first, key=day), bisect_right(sessions, last, key=day)
     return sorted(claimed.difference(map(day, sessions[low:high])))
 
 

@@ -46,8 +46,8 @@ def merge(connection: Connection, series: Series, staged: Staged, refused: Refus
     """Brings the table to what `staged` says: what is new is inserted, what differs is updated (a trigger keeps the former
     version), what is equal is not touched."""
     left = staged.received - staged.same - refused.rows
-    if left == 0:
-        return Merged(unchanged=staged.same)
+    if refused.rows == staged.fresh:  # what is left in `staged` is in the table word for word
+        return Merged(unchanged=staged.same + left)
     values = {**series.key, "first": staged.first, "last": staged.last, "request_id": request, "now": now}
     flags = {"flags": flags_sql(calendar)}
     if staged.is_first:

@@ -39,7 +39,7 @@ class Staged:
     received: all its rows. same: those that the table has word for word already; they are not staged. first, last: its first
     and last start, as text; dates: the session dates that its rows claim. is_first: the table has nothing between them.
     doubts: starts of rows that the rules must look at, None: of all; beside: with their neighbours. at_edge: a neighbour may
-    stand in the table.
+    stand in the table. fresh: how many rows the table does not have word for word; the others in `staged` stand beside them.
     """
 
     received: int = 0
@@ -51,6 +51,7 @@ class Staged:
     doubts: frozenset[str] | None = frozenset()
     beside: frozenset[str] = frozenset()
     at_edge: bool = False
+    fresh: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def stage(connection: Connection, series: Series, answer: Answer, sessions: Sequ
     """
     everything = frozenset(range(len(answer.bars)))
     is_daily = series.timeframe is Timeframe.DAY1
-    is_first = held is None or held.last < min(answer.dates) or held.first > max(answer.dates)
+    is_first = held is None or held.last < answer.edges[0] or held.first > answer.edges[1]
     known = frozenset[int]() if is_first or answer.has_double else _known(connection, series, answer)
     fresh = answer.only(answer.beside(everything - known)) if known else answer
     doubted = answers.doubts(fresh, series.timeframe, sessions, asked_at, held if is_daily else None)
@@ -93,6 +94,7 @@ def stage(connection: Connection, series: Series, answer: Answer, sessions: Sequ
         len(everything), len(everything) - len(left), answer.start(0), answer.start(-1), answer.dates, is_first,
         None if answer.has_double else frozenset(map(answer.start, doubts)), frozenset(map(answer.start, beside)),
         held is not None and (answer.has_double or not beside.isdisjoint((0, len(everything) - 1))),
+        len(everything) - len(known),
     )  # fmt: skip
 
 
