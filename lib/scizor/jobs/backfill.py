@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from scizor.base.errors import UsageError
 from scizor.base.protocols import PacingClass
@@ -36,17 +37,35 @@ def run(context: Context) -> Result:
     instruments = list({each.instrument.symbol_id: each.instrument for each in wants}.values())
     sessions = calendars.load(context, instruments, now, earliest=min(each.first for each in wants))
     windows = plan(context, wants, sessions, now)[: args.limit]
-    told = telling.plan_of(context, windows, sessions, instruments, {}, PacingClass.BACKFILL)
-    if args.dry_run:
+    return carry_out(context, windows, sessions, instruments, Manner(PacingClass.BACKFILL, "history", "nothing is missing", AGAIN))
+
+
+class Manner(NamedTuple):
+    """label: what the progress bar says; idle: what is said when there is nothing to do; again: what a person can do about a
+    failure at once."""
+
+    pacing_class: PacingClass
+    label: str
+    idle: str
+    again: str
+
+
+def carry_out(
+    context: Context, windows: Sequence[Window], sessions: Mapping[str, Sequence[Session]], instruments: Sequence[Instrument],
+    manner: Manner,
+) -> Result:  # fmt: skip
+    """Tells the plan (and no more with --dry-run), fetches and stores, and says what could not be had."""
+    told = telling.plan_of(context, windows, sessions, instruments, {}, manner.pacing_class)
+    if context.args.dry_run:
         print(told)
         return Result(was_idle=True)
     if not windows:
-        return Result("nothing is missing", was_idle=True)
+        return Result(manner.idle, was_idle=True)
     context.log.info("%s", told)
     if sys.stderr.isatty():
         print(told, file=sys.stderr)
-    tally = asyncio.run(fetching.collect(context, windows, sessions, label="history", pacing_class=PacingClass.BACKFILL))
-    return telling.result_of(tally, AGAIN)
+    fetched = fetching.collect(context, windows, sessions, label=manner.label, pacing_class=manner.pacing_class)
+    return telling.result_of(asyncio.run(fetched), manner.again)
 
 
 def wanted(context: Context, now: datetime) -> list[Want]:

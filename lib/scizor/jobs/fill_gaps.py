@@ -6,8 +6,6 @@ come. What nobody has asked for yet is no hole: collect-daily and backfill ask f
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -15,7 +13,8 @@ from scizor.base.errors import UsageError
 from scizor.base.protocols import PacingClass
 from scizor.db import coverage as stored_coverage
 from scizor.db import symbols as stored_symbols
-from scizor.jobs import backfill, calendars, fetching, telling
+from scizor.jobs import backfill, calendars
+from scizor.jobs.backfill import Manner, carry_out
 from scizor.jobs.coverage import audited
 from scizor.market import due
 from scizor.market.chunks import Want
@@ -37,17 +36,8 @@ def run(context: Context) -> Result:
     sessions = calendars.load(context, instruments, now, earliest=None if not args.first else min(each.first for each in wants))
     also = contradicted(context, wants, sessions, now) if args.recount else {}
     windows = backfill.plan(context, wants, sessions, now, holes=True, also=also)[: args.limit]
-    told = telling.plan_of(context, windows, sessions, instruments, {}, PacingClass.GAP_FILL)
-    if args.dry_run:
-        print(told)
-        return Result(was_idle=True)
-    if not windows:
-        return Result("no hole is due", was_idle=True)
-    context.log.info("%s", told)
-    if sys.stderr.isatty():
-        print(told, file=sys.stderr)
-    tally = asyncio.run(fetching.collect(context, windows, sessions, label="gaps", pacing_class=PacingClass.GAP_FILL))
-    return telling.result_of(tally, AGAIN)
+    manner = Manner(PacingClass.GAP_FILL, "gaps", "no hole is due", AGAIN)
+    return carry_out(context, windows, sessions, instruments, manner)
 
 
 def known(context: Context, now: datetime) -> list[Want]:
