@@ -52,10 +52,10 @@ def windows(
         return
     settled = now - timedelta(minutes=settle_minutes)
     due = sessions[: bisect_right(sessions, settled, key=lambda each: each.last)]
-    low = bisect_left(dates_of(due), max(want.first, want.instrument.listed_from or want.first))
+    dates = dates_of(due)
+    low = bisect_left(dates, max(want.first, want.instrument.listed_from or want.first))
     last = min(filter(None, (want.last, want.instrument.listed_to)), default=None)
-    part = due[low : bisect_right(dates_of(due), last) if last else len(due)]
-    dates = dates_of(part)
+    dates = dates[low : bisect_right(dates, last) if last else len(dates)]
     states = unfold(coverage, dates) if coverage else [None] * len(dates)
     begun = next((place for place, state in enumerate(states) if state is not None), len(states))
     wanted = [
