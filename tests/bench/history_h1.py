@@ -34,7 +34,7 @@ def measure(report: Callable[[str], None], codes: list[str], begin: str, kills: 
             traffic.gateway(folder, told, "--regime", "strict", "--service-seconds", "0.5") as (port, file),
             backfilling.prepared(folder, port, told, codes, pacing, "bench_h1") as (config, database),
         ):
-            words = [word for code in codes for word in ("--symbol", code)] + ["--timeframe", "1min", "--from", begin]
+            words = [word for code in codes for word in ("--symbol", code)] + ["--timeframe", "1min", "--from", begin, "--sessions", "5"]
             job = backfilling.start(config, folder, *words)
             for at in kills:
                 while job.poll() is None and len(reads_of(reported(file))) < at:

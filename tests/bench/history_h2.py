@@ -56,7 +56,7 @@ def measure(report: Callable[[str], None], codes: list[str], begin: str) -> dict
             traffic.gateway(folder, told, "--regime", "soft", "--service-seconds", "0", "--bar-seconds", "0") as (port, _),
             backfilling.prepared(folder, port, told, codes, pacing, "bench_h2") as (config, database),
         ):
-            words = [word for code in codes for word in ("--symbol", code)] + ["--timeframe", "1min", "--from", begin]
+            words = [word for code in codes for word in ("--symbol", code)] + ["--timeframe", "1min", "--from", begin, "--sessions", "5"]
             job = backfilling.start(config, folder, *words)
             samples: list[tuple[float, float]] = []
             start = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -92,6 +93,66 @@ def test_the_flags_of_the_watch_lists_say_what_is_wanted_and_how_far_back(there:
     capfd.readouterr()
     assert there.run("backfill", "--watchlist", "no_such_list") is Exit.USAGE
     assert "no_such_list" in capfd.readouterr().err
+
+
+def test_where_history_begins_is_asked_once_and_nothing_is_asked_for_before(there: Stage) -> None:
+    """Coles was listed in November 2018, and nobody told us."""
+    there.list_symbols("COL")
+    there.database.execute("UPDATE symbols SET listed_from = NULL WHERE symbol = 'COL'")
+    words = ("backfill", "--symbol", "COL", "--timeframe", "1hour", "--from", "2016-01-04", "--to", "2019-03-29")
+    assert there.run(*words) is Exit.DONE
+    assert len(there.requests("reqHeadTimestamp")) == 1
+    assert there.rows("SELECT rule, count(*) FROM pacing_requests GROUP BY 1 ORDER BY 1") == [("hard", 1), ("soft", 1)]
+    [(days, why, text)] = there.rows(
+        "SELECT g.days::text, g.why, l.error_message FROM coverage_gaps g JOIN collection_logs l ON l.id = g.request_id WHERE g.resolved_at IS NULL"
+    )
+    assert (days, why) == ("{[2016-01-04,2018-11-21)}", "not-listed")
+    assert text.startswith("IB's history begins 2018-11-2")
+    assert there.rows("SELECT min(session_date)::text FROM bars") == [("2018-11-21",)]
+    assert there.run(*words[:-3], "2015-01-05", "--to", "2019-03-29") is Exit.DONE
+    assert len(there.requests("reqHeadTimestamp")) == 1, "what it said is kept"
+    assert there.run("coverage", "--symbol", "COL", "--to", "2019-03-29") is Exit.DONE
+
+
+def test_no_head_is_asked_for_where_a_stored_bar_says_that_it_was_traded(there: Stage) -> None:
+    assert there.run("backfill", "--symbol", "CBA", "--timeframe", "1hour", "--from", "2024-12-02", "--to", "2024-12-03") is Exit.DONE
+    assert there.run("backfill", "--symbol", "CBA", "--timeframe", "1min", "--from", FROM) is Exit.DONE
+    assert there.requests("reqHeadTimestamp") == []
+
+
+def test_a_head_that_ib_does_not_say_costs_the_run_nothing_and_is_asked_for_again_a_day_later(there: Stage) -> None:
+    there.database.execute("UPDATE symbols SET listed_from = NULL")
+    there.inject("no-data", message="reqHeadTimestamp")
+    words = ("backfill", "--symbol", "CBA", "--timeframe", "1min", "--from", FROM)
+    assert there.run(*words) is Exit.DONE
+    assert complete(there, "1min") == due(there)
+    assert there.rows("SELECT head IS NULL, error_message IS NOT NULL FROM head_timestamps") == [(True, True)]
+
+
+def test_requests_are_large_under_the_hard_rule_and_never_larger_than_a_person_asks(
+    config: Config, database: psycopg.Connection, tmp_path: Path
+) -> None:
+    strict = replace(config, pacing=replace(config.pacing, regime="strict"))
+    with stage(strict, database, tmp_path, speed=15.0) as there:
+        there.list_symbols("CBA")
+        words = ("backfill", "--symbol", "CBA", "--timeframe", "1min", "--from", "2024-12-16")
+        assert there.run(*words, "--sessions", "3", "--limit", "1") is Exit.DONE
+        assert there.rows("SELECT start_date::text, end_date::text FROM collection_logs") == [("2025-01-13", "2025-01-15")]
+        assert there.run(*words) is Exit.DONE
+        assert there.rows("SELECT start_date::text, end_date::text FROM collection_logs ORDER BY id DESC LIMIT 1") == [("2024-12-16", "2025-01-10")]
+
+
+def test_the_size_follows_the_answers_while_it_runs(config: Config, database: psycopg.Connection, tmp_path: Path) -> None:
+    """A service that takes two seconds whatever it is asked for: larger requests win, and no session is asked for twice."""
+    with stage(config, database, tmp_path, speed=6.0, service_seconds=2.0) as there:
+        there.list_symbols("CBA", "BHP")
+        names = ("--symbol", "CBA", "--symbol", "BHP")
+        assert there.run("backfill", *names, "--timeframe", "5min", "--from", "2023-04-03") is Exit.DONE
+        spans = [(last - first).days for first, last in there.rows("SELECT start_date, end_date FROM collection_logs ORDER BY id")]
+        assert max(spans[:20]) < 35 < 50 < max(spans)
+        assert there.rows("SELECT count(*) - count(DISTINCT (symbol_id, \"timestamp\")) FROM bars") == [(0,)]
+        assert there.run("coverage") is Exit.DONE
+        assert there.rows("SELECT sum(unchanged) FROM collection_logs") == [(0,)]
 
 
 def test_a_hole_is_found_asked_for_exactly_and_closed(there: Stage) -> None:

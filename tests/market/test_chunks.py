@@ -10,7 +10,8 @@ import pytest
 from tests.market.test_due import BHP
 
 from scizor.market import calendar, chunks
-from scizor.market.chunks import SESSIONS, Want
+from scizor.market.chunk_size import SESSIONS
+from scizor.market.chunks import SMALL_BARS_DAYS, Want
 from scizor.market.types import Coverage, Incomplete, Origin, Session, Span, Timeframe, Why, Window
 
 FIRST, LAST = date(2024, 1, 1), date(2025, 1, 15)
@@ -35,7 +36,8 @@ def known(*spans: Span, incomplete: Sequence[Incomplete] = ()) -> Coverage:
 @pytest.mark.parametrize("timeframe", list(Timeframe))
 def test_every_due_session_is_asked_once_newest_first_and_no_window_is_too_long(timeframe: Timeframe) -> None:
     windows = found(WANT._replace(timeframe=timeframe))
-    assert asked(windows) == DATES
+    begin = NOW.date() - timedelta(days=SMALL_BARS_DAYS)
+    assert asked(windows) == [each for each in DATES if timeframe.seconds > 30 or each >= begin], "IB keeps small bars for six months"
     assert [each.last for each in windows] == sorted((each.last for each in windows), reverse=True)
     assert all(len(asked([each])) <= SESSIONS[timeframe] for each in windows)
 
@@ -46,8 +48,8 @@ def test_a_year_of_one_minute_bars_is_as_many_windows_as_it_has_weeks() -> None:
 
 def test_a_window_reaches_from_midnight_to_midnight_at_the_exchange_through_daylight_saving() -> None:
     windows = {each.last: each for each in found(WANT._replace(timeframe=Timeframe.SEC30))}
-    winter, summer = windows[date(2024, 7, 3)], windows[date(2024, 12, 3)]
-    assert (winter.start, winter.end) == (datetime(2024, 7, 2, 14, tzinfo=UTC), datetime(2024, 7, 3, 14, tzinfo=UTC))
+    winter, summer = windows[date(2024, 7, 22)], windows[date(2024, 12, 3)]
+    assert (winter.start, winter.end) == (datetime(2024, 7, 21, 14, tzinfo=UTC), datetime(2024, 7, 22, 14, tzinfo=UTC))
     assert (summer.start, summer.end) == (datetime(2024, 12, 2, 13, tzinfo=UTC), datetime(2024, 12, 3, 13, tzinfo=UTC))
 
 
@@ -55,6 +57,13 @@ def test_a_session_is_due_when_its_last_phase_has_settled() -> None:
     session = next(each for each in XASX if each.session_date == LAST)
     assert found(now=session.last + timedelta(minutes=45))[0].last == LAST
     assert found(now=session.last + timedelta(minutes=44))[0].last == DATES[-2]
+
+
+def test_a_chunk_without_an_answer_in_time_is_asked_again_in_halves() -> None:
+    late = [Incomplete(DATES[-20], Why.DEFERRED, 1, None, DATES[-1])]
+    assert [len(asked([each])) for each in found(WANT._replace(first=DATES[-20]), known(incomplete=late))] == [2] * 10
+    often = [Incomplete(DATES[-20], Why.DEFERRED, 9, None, DATES[-1])]
+    assert [len(asked([each])) for each in found(WANT._replace(first=DATES[-3]), known(incomplete=often))] == [1] * 3
 
 
 def test_what_is_complete_or_explained_is_never_asked_and_what_waits_not_before_its_time() -> None:

@@ -131,7 +131,7 @@ def duration_of(window: Window) -> str:
             if seconds > _SECONDS_MAX:
                 raise ValueError(f"{window.timeframe.value} bars: at most a day a request, not {seconds} s")
             return f"{seconds} S"
-    days = _weekdays(window.first, window.last)
+    days = weekdays(window.first, window.last)
     if days <= _DAYS_MAX:
         if window.timeframe is Timeframe.HOUR4:
             return f"{days // 5 + 1} W"
@@ -142,7 +142,7 @@ def duration_of(window: Window) -> str:
     return f"{years} Y"
 
 
-def _weekdays(first: date, last: date) -> int:
+def weekdays(first: date, last: date) -> int:
     """Mondays to Fridays in [first, last]: at least as many as there can be sessions."""
     weeks, rest = divmod((last - first).days + 1, 7)
     return weeks * 5 + sum((first.weekday() + each) % 7 < 5 for each in range(rest))

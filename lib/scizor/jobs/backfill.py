@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from scizor.base.errors import UsageError
@@ -19,9 +20,10 @@ from scizor.db import symbols as stored_symbols
 from scizor.db import watchlist as stored_watchlist
 from scizor.db.series import origin_id
 from scizor.db.watchlist import Intraday
-from scizor.jobs import calendars, fetching, telling
+from scizor.jobs import answering, calendars, fetching, heads, telling
 from scizor.market import chunks, due
-from scizor.market.chunks import SESSIONS, Want
+from scizor.market.chunk_size import STEPS, USUAL, sizes
+from scizor.market.chunks import SMALL_BARS_DAYS, Want
 from scizor.market.types import Coverage, Instrument, Kind, Origin, Session, Timeframe, Window
 from scizor.run.context import Context, Result
 
@@ -36,7 +38,14 @@ def run(context: Context) -> Result:
         return Result("no watch-list wants shorter bars: bin/watchlist set --1min or --5min, or name --symbol", was_idle=True)
     instruments = list({each.instrument.symbol_id: each.instrument for each in wants}.values())
     sessions = calendars.load(context, instruments, now, earliest=min(each.first for each in wants))
-    windows = plan(context, wants, sessions, now)[: args.limit]
+
+    def windows(step: int) -> list[Window]:
+        return plan(context, wants, sessions, now, step=step)
+
+    if not args.dry_run:
+        if heads.learn(context, wants, windows(answering.step(context)), PacingClass.BACKFILL):
+            wants = wanted(context, now)  # the contracts are known by now
+        heads.explain(context, wants, sessions)
     return carry_out(context, windows, sessions, instruments, Manner(PacingClass.BACKFILL, "history", "nothing is missing", AGAIN))
 
 
@@ -51,10 +60,13 @@ class Manner(NamedTuple):
 
 
 def carry_out(
-    context: Context, windows: Sequence[Window], sessions: Mapping[str, Sequence[Session]], instruments: Sequence[Instrument],
-    manner: Manner,
+    context: Context, choose: Callable[[int], list[Window]], sessions: Mapping[str, Sequence[Session]],
+    instruments: Sequence[Instrument], manner: Manner,
 ) -> Result:  # fmt: skip
-    """Tells the plan (and no more with --dry-run), fetches and stores, and says what could not be had."""
+    """Tells the plan (and no more with --dry-run), fetches and stores, and says what could not be had. choose: the windows,
+    given the step of their size; asked again when the answers ask for another one."""
+    step, most = answering.step(context), context.args.limit
+    windows = choose(step)[:most]
     told = telling.plan_of(context, windows, sessions, instruments, {}, manner.pacing_class)
     if context.args.dry_run:
         print(told)
@@ -64,8 +76,22 @@ def carry_out(
     context.log.info("%s", told)
     if sys.stderr.isatty():
         print(told, file=sys.stderr)
-    fetched = fetching.collect(context, windows, sessions, label=manner.label, pacing_class=manner.pacing_class)
-    return telling.result_of(asyncio.run(fetched), manner.again)
+    total = fetching.Tally(0)
+    while windows:
+        changed = (
+            partial(answering.is_other, context, step)
+            if most is None and answering.may_change(context, windows)
+            else None
+        )
+        total.add(asyncio.run(fetching.collect(
+            context, windows, sessions, label=manner.label, pacing_class=manner.pacing_class, enough=changed
+        )))  # fmt: skip
+        if not total.is_cut or context.stop.is_asked:
+            break
+        step = answering.step(context)
+        windows = choose(step)
+        context.log.info("requests are of size %d of %d now: %d are left", step + 1, len(STEPS), len(windows))
+    return telling.result_of(total, manner.again)
 
 
 def wanted(context: Context, now: datetime) -> list[Want]:
@@ -82,6 +108,12 @@ def wanted(context: Context, now: datetime) -> list[Want]:
     timeframes = [Timeframe(each) for each in args.timeframe]
     if args.symbol and not timeframes:
         raise UsageError("--symbol needs --timeframe", hint="for instance --timeframe 1min; repeatable")
+    oldest = now.date() - timedelta(days=SMALL_BARS_DAYS)
+    if first and first < oldest and (small := [each.value for each in timeframes if each.seconds <= 30]):
+        raise UsageError(
+            f"IB keeps {' and '.join(small)} bars for six months: --from {first} lies before {oldest}",
+            hint=f"--from {oldest}",
+        )
     flags = {} if args.symbol else stored_watchlist.load_intraday(context.connection, args.watchlist)
     instruments = stored_symbols.load_instruments(context.connection, now, args.symbol or None)
     if named and not args.symbol:
@@ -111,13 +143,13 @@ def begin(context: Context, instrument: Instrument, timeframe: Timeframe, flags:
 
 def plan(
     context: Context, wants: Iterable[Want], sessions: Mapping[str, Sequence[Session]], now: datetime, *, holes: bool = False,
-    also: Mapping[tuple[int, Timeframe, Origin], Collection[date]] = {},
+    step: int = USUAL, also: Mapping[tuple[int, Timeframe, Origin], Collection[date]] = {},
 ) -> list[Window]:  # fmt: skip
-    """The windows of all series. also: by series, sessions to be asked for whatever is known. Those of one priority newest first across symbols, so that the newest days of all come
-    before the oldest of one."""
+    """The windows of all series, those of one priority newest first across symbols: the newest days of all come before the
+    oldest of one. step: of their size. also: by series, sessions to be asked for whatever is known."""
     args = context.args
+    size = sizes(step, getattr(args, "sessions", None))
     found: list[tuple[int, int, Window]] = []
-    most = getattr(args, "sessions", None)
     coverages: dict[tuple[Timeframe, Origin], Mapping[int, Coverage]] = {}
     for want in wants:
         key = (want.timeframe, want.origin)
@@ -126,8 +158,8 @@ def plan(
             coverages[key] = stored_coverage.load(context.connection, want.timeframe, want.origin, number)
         windows = chunks.windows(
             want, coverages[key].get(want.instrument.symbol_id), sessions[want.instrument.calendar], now,
-            context.config.collect.settle_minutes, size=lambda timeframe: min(most or SESSIONS[timeframe], SESSIONS[timeframe]),
-            holes=holes, is_forced=args.retry_failed, also=also.get((want.instrument.symbol_id, want.timeframe, want.origin), ()),
+            context.config.collect.settle_minutes, size=size, holes=holes, is_forced=args.retry_failed,
+            also=also.get((want.instrument.symbol_id, want.timeframe, want.origin), ()),
         )  # fmt: skip
         found += [(want.instrument.priority, -want.timeframe.seconds, window) for window in windows]
     found.sort(key=lambda each: (*each[:2], -each[2].last.toordinal(), each[2].instrument.symbol))

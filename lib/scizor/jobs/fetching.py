@@ -40,6 +40,7 @@ from scizor.run.stop import Stop
 
 RECONNECTS_MAX = 3
 RECONNECT_SECONDS = 5.0  # before the first; doubles
+LEG = 20  # windows between two looks at whether the caller has had enough
 NO_PERMISSION_MAX = 5  # answers from one exchange that stop it for this run
 
 
@@ -60,10 +61,28 @@ class Tally:
     stopped: Counter[str] = field(default_factory=Counter)
     foreign: list[Window] = field(default_factory=list)  # answered with another contract's bars: none of them was stored
     lost: str = ""
+    is_cut: bool = False  # the caller had enough, and chooses anew
 
     @property
     def done(self) -> int:
         return sum(self.kinds.values())
+
+    def add(self, other: Tally) -> None:
+        """What came of more windows. Of those of a run that was cut, only what was asked counts: the rest is chosen anew."""
+        self.targets += other.done + sum(other.stopped.values()) if other.is_cut else other.targets
+        self.kinds.update(other.kinds)
+        self.refused.update(other.refused)
+        self.stopped.update(other.stopped)
+        self.stored += other.stored
+        self.revised += other.revised
+        self.unchanged += other.unchanged
+        self.quarantined += other.quarantined
+        self.foreign += other.foreign
+        for cause, windows in other.failures.items():
+            self.failures[cause] += windows
+        for exchange, count in other.quiet.items():
+            self.quiet[exchange] += count
+        self.lost, self.is_cut = other.lost, other.is_cut
 
 
 Sessions = Mapping[str, Sequence[Session]]
@@ -71,18 +90,19 @@ Sessions = Mapping[str, Sequence[Session]]
 
 async def collect(
     context: Context, windows: Sequence[Window], sessions: Sessions, *, label: str = "daily bars",
-    pacing_class: PacingClass = PacingClass.DAILY,
+    pacing_class: PacingClass = PacingClass.DAILY, enough: Callable[[], bool] | None = None,
 ) -> Tally:  # fmt: skip
-    """Fetches and stores all windows, reconnecting if need be. label: what the progress bar says. Raises UnreachableError or
+    """Fetches and stores all windows, reconnecting if need be. label: what the progress bar says. enough: asked now and then;
+    when it says so nothing more is asked, and the tally is cut. Raises UnreachableError or
     RefusedError when not even the first connection came about."""
     tally, left = Tally(len(windows)), list(windows)
-    with progress(label, len(windows)) as bar, _ledger(context) as ledger, _writers(context) as writers:
-        work = _Work(context, sessions, pacing_class, ledger, writers, tally, bar)
+    with progress(label, len(windows)) as bar, ledger_of(context) as ledger, _writers(context) as writers:
+        work = _Work(context, sessions, pacing_class, ledger, writers, tally, bar, enough)
         for attempt in range(RECONNECTS_MAX + 1):
             if attempt:
                 context.log.warning("the Gateway hung up (%s): connecting again", tally.lost)
                 await _pause(context, RECONNECT_SECONDS * 2 ** (attempt - 1))
-            if not left or context.stop.is_asked:
+            if not left or tally.is_cut or context.stop.is_asked:
                 break
             async with _events(context) as events, AsyncExitStack() as stack:
                 connecting = gateway.connect(context.config.gateway, context.config.mode, context.clock, on_event=events.note)
@@ -109,6 +129,7 @@ class _Work:
     writers: Writers
     tally: Tally
     bar: Progress
+    enough: Callable[[], bool] | None = None
 
     async def keep(self, window: Window, outcome: Outcome) -> None:
         """One transaction: the request, its bars, what the coverage makes of it. Done again when the database went away in
@@ -138,7 +159,7 @@ async def _over_one_connection(
         waiting = dict.fromkeys(ready)
         limits = Limits.of(context.config.pacing)
         asked = fetch_all(
-            _allowed(ready, tally), fetch, work.ledger, context.clock, limits, pacing_class=work.pacing_class, stop=stop
+            _allowed(ready, work), fetch, work.ledger, context.clock, limits, pacing_class=work.pacing_class, stop=stop
         )
         async with aclosing(asked) as answers, Few(work.writers.count) as storing:
             async for window, outcome in answers:
@@ -179,7 +200,7 @@ def _writers(context: Context) -> Writers:
 
 
 @contextmanager
-def _ledger(context: Context) -> Iterator[PostgresLedger]:
+def ledger_of(context: Context) -> Iterator[PostgresLedger]:
     """The shared budget, on a connection of its own: it works in a thread beside the one that stores."""
     server = context.server
     assert server is not None
@@ -224,9 +245,14 @@ async def _qualify(
     return ready, again
 
 
-def _allowed(windows: Sequence[Window], tally: Tally) -> Iterator[Window]:
-    """Windows in order, without those of an exchange that has refused five for want of permission by now."""
-    for window in windows:
+def _allowed(windows: Sequence[Window], work: _Work) -> Iterator[Window]:
+    """Windows in order, without those of an exchange that has refused five for want of permission by now; to the end, or until
+    the caller has had enough."""
+    tally = work.tally
+    for count, window in enumerate(windows):
+        if work.enough and count and count % LEG == 0 and work.enough():
+            tally.is_cut = True
+            return
         exchange = venue(window.instrument)
         if tally.refused[exchange] >= NO_PERMISSION_MAX:
             tally.stopped[exchange] += 1

@@ -35,9 +35,14 @@ def run(context: Context) -> Result:
     instruments = list({each.instrument.symbol_id: each.instrument for each in wants}.values())
     sessions = calendars.load(context, instruments, now, earliest=None if not args.first else min(each.first for each in wants))
     also = contradicted(context, wants, sessions, now) if args.recount else {}
-    windows = backfill.plan(context, wants, sessions, now, holes=True, also=also)[: args.limit]
     manner = Manner(PacingClass.GAP_FILL, "gaps", "no hole is due", AGAIN)
-    return carry_out(context, windows, sessions, instruments, manner)
+    return carry_out(
+        context,
+        lambda step: backfill.plan(context, wants, sessions, now, holes=True, step=step, also=also),
+        sessions,
+        instruments,
+        manner,
+    )
 
 
 def known(context: Context, now: datetime) -> list[Want]:

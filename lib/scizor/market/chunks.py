@@ -2,8 +2,7 @@
 
 A window asks for whole sessions, from midnight to midnight at the exchange, so that what is asked is what the coverage
 counts: a session is complete or it is not. Windows end where the sessions that are wanted end; nothing that is complete is
-asked again. How many sessions one window may hold is the bar size's: IB answers "a few thousand bars" well (its page on
-limitations), takes a second or more of service a request whatever its size, and under the hard rule a slot of ten seconds.
+asked again. How many sessions one window may hold is said by chunk_size.
 """
 
 from __future__ import annotations
@@ -14,15 +13,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from scizor.market.chunk_size import USUAL, sizes
 from scizor.market.coverage import COMPLETE, Mark, State, dates_of, unfold
 from scizor.market.exchanges import ZONES
-from scizor.market.types import Coverage, Instrument, Origin, Session, Timeframe, Window
+from scizor.market.types import Coverage, Instrument, Origin, Session, Timeframe, Why, Window
 
-#: Sessions in one window. 5sec: 4,320 bars of an ASX session; 1min: a week; 5min: a month; a year of the longest.
-SESSIONS = {
-    Timeframe.SEC5: 1, Timeframe.SEC30: 1, Timeframe.MIN1: 5, Timeframe.MIN5: 22, Timeframe.MIN15: 65, Timeframe.MIN30: 130,
-    Timeframe.HOUR1: 250, Timeframe.HOUR4: 250, Timeframe.DAY1: 20 * 250,
-}  # fmt: skip
+#: IB's lookback for bars of half a minute and less is six months (IBKR campus, historical limitations): what it does not
+#: give any more must not look like a day without trades.
+SMALL_BARS_DAYS = 180
 
 
 class Want(NamedTuple):
@@ -40,20 +38,21 @@ Size = Callable[[Timeframe], int]
 
 def windows(
     want: Want, coverage: Coverage | None, sessions: Sequence[Session], now: datetime, settle_minutes: int, *,
-    size: Size = SESSIONS.__getitem__, holes: bool = False, is_forced: bool = False, also: Collection[date] = (),
+    size: Size | None = None, holes: bool = False, is_forced: bool = False, also: Collection[date] = (),
 ) -> Iterator[Window]:  # fmt: skip
     """The windows of one series that are wanted now, newest first.
 
-    sessions: the calendar's, oldest first. size: how many sessions a window may hold; asked again for each window, so that
-    it may follow what the vendor bears. holes: only what lies between sessions that were asked for before, or has failed:
+    sessions: the calendar's, oldest first. size: how many sessions a window may hold; a window whose newest session was asked
+    for in vain, without an answer in time, holds half as many for each such attempt. holes: only what lies between sessions that were asked for before, or has failed:
     not what nobody has asked for yet. is_forced: whatever its next time. also: sessions to be asked for whatever is known.
     """
     if want.instrument.refused:
         return
+    size = size or sizes(USUAL)
     settled = now - timedelta(minutes=settle_minutes)
     due = sessions[: bisect_right(sessions, settled, key=lambda each: each.last)]
     dates = dates_of(due)
-    low = bisect_left(dates, max(want.first, want.instrument.listed_from or want.first))
+    low = bisect_left(dates, max(first_of(want, now), want.instrument.listed_from or want.first))
     last = min(filter(None, (want.last, want.instrument.listed_to)), default=None)
     dates = dates[low : bisect_right(dates, last) if last else len(dates)]
     states = unfold(coverage, dates) if coverage else [None] * len(dates)
@@ -68,10 +67,22 @@ def windows(
     if also:
         wanted = sorted({*wanted, *(place for place, day in enumerate(dates) if day in also)})
     while wanted:
-        run = _newest_run(wanted, size(want.timeframe))
+        run = _newest_run(wanted, max(1, size(want.timeframe) >> _late(states[wanted[-1]])))
         del wanted[len(wanted) - len(run) :]
         attempts = max((state.attempts for state in map(states.__getitem__, run) if isinstance(state, Mark)), default=0)
-        yield _window(want, dates[run[0]], dates[run[-1]], attempts + 1)
+        yield window(want, dates[run[0]], dates[run[-1]], attempts + 1)
+
+
+def first_of(want: Want, now: datetime) -> date:
+    """The first session date that IB may still have bars of."""
+    if want.timeframe.seconds > 30:
+        return want.first
+    return max(want.first, now.date() - timedelta(days=SMALL_BARS_DAYS))
+
+
+def _late(state: State) -> int:
+    """How often a session was asked for and no answer came in time."""
+    return min(state.attempts, 10) if isinstance(state, Mark) and state.why is Why.DEFERRED else 0
 
 
 def _is_open(state: State, now: datetime | None) -> bool:
@@ -93,7 +104,8 @@ def _newest_run(wanted: Sequence[int], most: int) -> list[int]:
     return run[::-1]
 
 
-def _window(want: Want, first: date, last: date, attempt: int) -> Window:
+def window(want: Want, first: date, last: date, attempt: int = 1) -> Window:
+    """Whole sessions of a series, both dates included: from midnight to midnight at the exchange."""
     if want.timeframe is Timeframe.DAY1:
         return Window(want.instrument, want.timeframe, first, last, want.origin, attempt=attempt)
     zone = ZoneInfo(ZONES.get(want.instrument.calendar, "UTC"))

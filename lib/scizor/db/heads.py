@@ -1,0 +1,51 @@
+"""Head timestamps: where IB's history of a contract begins, kept because the question costs a slot of the hard rule."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from scizor.base.masking import mask
+from scizor.db.runs import Run
+from scizor.db.series import origin_id
+from scizor.db.sql import query
+from scizor.market.types import Instrument, Kind, Origin, Outcome
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+TEXT_MAX = 1000  # characters, as the column's CHECK says
+
+
+class Head(NamedTuple):
+    """begins: the first instant (UTC) of which IB has data; None: it did not say. asked_at: UTC."""
+
+    begins: datetime | None
+    asked_at: datetime
+
+
+def load(connection: Connection) -> dict[tuple[int, Origin], Head]:
+    """What is known, by symbol id and origin, of the contracts that the symbols have now."""
+    return {
+        (symbol_id, Origin(Kind(kind), source, regular_hours)): Head(begins, asked_at)
+        for symbol_id, kind, source, regular_hours, begins, asked_at in connection.execute(query("heads"))
+    }
+
+
+def store(
+    connection: Connection,
+    run: Run | None,
+    instrument: Instrument,
+    origin: Origin,
+    answer: datetime | Outcome,
+    now: datetime,
+) -> None:
+    """One answer; the newest stands."""
+    failed = answer if isinstance(answer, Outcome) else None
+    connection.execute(query("store_head"), {
+        "symbol_id": instrument.symbol_id, "con_id": instrument.con_id, "origin": origin_id(connection, origin),
+        "head": None if failed else answer, "ib_code": failed.code if failed else None,
+        "text": (mask(failed.text).replace("\0", "")[:TEXT_MAX] or failed.kind.value) if failed else None,
+        "run_id": run.id if run else None, "now": now,
+    })  # fmt: skip
