@@ -19,7 +19,7 @@ from scizor.base.config import PacingConfig
 from scizor.db.connect import connect
 from tests.bench import backfilling, traffic
 
-CODES = backfilling.WATCHED[:6]
+CODES = backfilling.WATCHED
 FROM = "2024-01-01"  # 53 weeks
 OPEN = 4
 SAMPLE_SECONDS = 0.25
