@@ -100,7 +100,7 @@ MINUTES = {"collect-daily": {7, 22, 37, 52}, "backfill": {33}, "fill-gaps": {11}
 
 @pytest.mark.parametrize(("name", "wanted"), MINUTES.items(), ids=list(MINUTES))
 def test_what_collects_fires_every_hour(name: str, wanted: set[int]) -> None:
-    (entry,) = [each for each in ENTRIES if script(each).name == name]
+    entry = next(each for each in ENTRIES if script(each).name == name)  # one that fires more rarely may follow
     schedule = CronSim(entry.when, datetime(2025, 1, 15, tzinfo=UTC))
     fired = [next(schedule) for _ in range(24 * len(wanted))]
     assert fired[-1] <= datetime(2025, 1, 16, tzinfo=UTC) + timedelta(minutes=60 // len(wanted))
