@@ -63,6 +63,12 @@ def calendar_of(exchange: str, currency: str = "", primary_exchange: str = "") -
     )
 
 
+@lru_cache(maxsize=64)
+def zone(calendar: str) -> ZoneInfo:
+    """The time zone of the exchange's own dates and hours."""
+    return ZoneInfo(ZONES[calendar]) if calendar in ZONES else ZoneInfo(str(_build(calendar, date(2024, 1, 2), date(2024, 12, 31)).tz))
+
+
 def venue(instrument: Instrument) -> str:
     """The exchange whose market data a login subscribes to: SMART is a route, not a place."""
     return instrument.primary_exchange or instrument.exchange

@@ -72,6 +72,11 @@ class Origin:
     source: str = "ib"
     regular_hours: bool = True
 
+    @property
+    def is_imported(self) -> bool:
+        """Came once, as it was: nobody can be asked for what it lacks."""
+        return self.source == "legacy"
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
