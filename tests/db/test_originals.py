@@ -46,8 +46,12 @@ def schema_of(connection: Connection, table: str) -> list[str]:
     return [schema for (schema,) in rows if not schema.startswith("pg_")]
 
 
-def test_their_tables_are_moved_whole_and_once_and_a_line_says_so(previous: DatabaseConfig, superuser_of: OpenAs) -> None:
-    give(superuser_of, previous)
+def test_tables_of_another_login_are_refused_with_the_statement_and_then_moved_whole_and_once(previous: DatabaseConfig, superuser_of: OpenAs) -> None:
+    with connect(previous, application="tests", owner=True) as owner, pytest.raises(RefusedError) as refusal:
+        migrate.apply(owner, NOW)
+    with superuser_of(previous.name) as there:
+        assert there.execute("SELECT to_regnamespace('scizor'), to_regnamespace('legacy')").fetchone() == (None, None), "nothing has changed"
+        there.execute(refusal.value.hint.partition(": ")[2].partition(" then ")[0].encode())
     said: list[str] = []
     with connect(previous, application="tests", owner=True) as owner:
         migrate.apply(owner, NOW, say=said.append)
@@ -64,17 +68,6 @@ def test_their_tables_are_moved_whole_and_once_and_a_line_says_so(previous: Data
     with reader:  # the history of runs stays readable
         assert reader.execute("SELECT status FROM legacy.collection_logs").fetchall() == [("completed",)]
         assert reader.execute("SELECT count(*) FROM market_data").fetchone() == (0,), "bare psql sees ours"
-
-
-def test_tables_of_another_login_are_refused_with_the_statement_before_anything_changes(previous: DatabaseConfig, superuser_of: OpenAs) -> None:
-    with connect(previous, application="tests", owner=True) as owner, pytest.raises(RefusedError) as refusal:
-        migrate.apply(owner, NOW)
-    with superuser_of(previous.name) as there:
-        assert there.execute("SELECT to_regnamespace('scizor'), to_regnamespace('legacy')").fetchone() == (None, None)
-        statements = refusal.value.hint.partition(": ")[2].partition(" then ")[0]
-        there.execute(statements.encode())
-    with connect(previous, application="tests", owner=True) as owner:
-        assert migrate.apply(owner, NOW), "and the statement of the hint is enough"
 
 
 def test_a_move_that_cannot_be_finished_moves_nothing(previous: DatabaseConfig, superuser_of: OpenAs) -> None:
@@ -94,8 +87,9 @@ def test_somebody_s_own_table_of_that_name_is_left_where_it_is(previous: Databas
     with connect(previous, application="tests", owner=True) as owner:
         found = originals.standing(owner)
         assert not found.tables and found.others == ("public.symbols", "public.watchlist")
-        migrate.apply(owner, NOW)
-        assert schema_of(owner, "symbols") == ["public", "scizor"]
+        originals.refuse(owner, found, "scizor_owner")
+        originals.move_aside(owner, found, "scizor_owner", ("scizor_reader",))
+        assert schema_of(owner, "symbols") == ["public"]
         assert "public.symbols" in originals.told(found, done=False)
 
 
@@ -110,10 +104,9 @@ def test_their_tables_in_a_schema_of_our_name_are_moved_too_and_others_there_are
         assert not any(each.name == "symbols" for each in migrate_refused.tables)
         with pytest.raises(RefusedError, match="symbols stand where scizor's own tables must be"):
             migrate.apply(owner, NOW)
-        owner.execute("RESET ROLE")
     with superuser_of(previous.name) as there:
         there.execute("ALTER TABLE scizor.symbols RENAME COLUMN place TO exchange; ALTER TABLE scizor.symbols OWNER TO scizor_owner")
         there.execute("DROP VIEW scizor.latest")
     with connect(previous, application="tests", owner=True) as owner:
-        assert migrate.apply(owner, NOW)
-        assert schema_of(owner, "market_data") == ["legacy"]
+        originals.move_aside(owner, originals.standing(owner), "scizor_owner", ("scizor_reader",))
+        assert schema_of(owner, "market_data") == ["legacy"] and not originals.standing(owner).others

@@ -242,7 +242,7 @@ def test_I4_killed_in_the_middle_it_ends_where_an_undisturbed_run_ends(place: Pl
     place.superuser.execute(f"""INSERT INTO {old}.market_data (symbol_id, timestamp, timeframe, open, high, low, close, volume)
         SELECT s, t.open + n * interval '1 min', '1min', 10, 11, 9, 10 + (n %% 10) * 0.01, n
         FROM generate_series(1, 2) s, scizor.sessions t, generate_series(0, 359) n
-        WHERE t.calendar = 'XASX' AND t.session_date BETWEEN '2024-08-01' AND '2024-12-20'""".replace("%%", "%").encode())
+        WHERE t.calendar = 'XASX' AND t.session_date BETWEEN '2024-10-20' AND '2024-12-20'""".replace("%%", "%").encode())
     file = write(place.config, tmp_path / "scizor.toml")
     command = [sys.executable, str(ROOT / "bin" / "import-legacy"), "--config", str(file), "--source-schema", old]
     total = place.rows(f"SELECT count(*) FROM {old}.market_data")[0][0]

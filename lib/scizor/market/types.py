@@ -115,6 +115,11 @@ class Instrument(NamedTuple):
     refused: str = ""  # why it is not collected at present ("left the market in January 2022, successor SQ2")
     daily_years: int | None = None  # horizon of its daily bars, the longest of its watch-lists'; None: as configured
 
+    @property
+    def is_index(self) -> bool:
+        """Computed, not traded: no volume, no price ladder, no splits."""
+        return self.sec_type == "IND"
+
 
 class Why(StrEnum):
     """Why a bar that was expected is not there. The first three explain and need their evidence; the rest are missing."""
