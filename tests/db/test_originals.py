@@ -52,6 +52,12 @@ def test_tables_of_another_login_are_refused_with_the_statement_and_then_moved_w
     with superuser_of(previous.name) as there:
         assert there.execute("SELECT to_regnamespace('scizor'), to_regnamespace('legacy')").fetchone() == (None, None), "nothing has changed"
         there.execute(refusal.value.hint.partition(": ")[2].partition(" then ")[0].encode())
+        there.execute(f"ALTER DATABASE {previous.name} OWNER TO postgres".encode())
+    with connect(previous, application="tests", owner=True) as owner, pytest.raises(RefusedError, match="belongs to postgres") as refusal:
+        migrate.apply(owner, NOW)
+    with superuser_of(previous.name) as there:
+        assert schema_of(there, "market_data") == ["public"], "nothing has moved"
+        there.execute(refusal.value.hint.partition(": ")[2].partition(" then ")[0].encode())
     said: list[str] = []
     with connect(previous, application="tests", owner=True) as owner:
         migrate.apply(owner, NOW, say=said.append)

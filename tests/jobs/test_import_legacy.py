@@ -25,6 +25,8 @@ from scizor.base.paths import ROOT
 from scizor.db import symbols
 from scizor.db.connect import connect
 from scizor.db.embedded import Embedded
+from scizor.jobs import import_legacy
+from scizor.market.universe import Life
 from scizor.run.context import Result
 from tests.conftest import as_superuser, fresh_database
 from tests.db.conftest import NOW, listed, xasx
@@ -200,6 +202,48 @@ def test_a_symbol_that_we_lack_is_made_and_not_collected_and_one_without_a_place
     assert "XYZ (MOON)" in capsys.readouterr().out
 
 
+def test_numbers_come_over_to_the_last_digit_or_are_refused_and_a_view_will_do_as_well(place: Place) -> None:
+    """A numeric of more digits than a float has, a float whose decimals never end, one beyond all prices."""
+    old = place.source("old_exact", ZONED)
+    days = [f"{each} 00:00" for each in DAYS[:5]]
+    put(place.superuser, old, [
+        [1, days[0], "1day", "12345678.12345671", "12345678.12345679", "12345678.12345671", "12345678.12345671", "948837.22"],
+        [1, days[1], "1day", 10, 11, "9.123456789", 10, 5], [1, days[2], "1day", 10, "1e305", 9, 10, 5], [1, days[3], "1day", 10, 11, 9, None, -1],
+        [1, days[4], "1day", 10, 11, 9, 10, -1],
+    ])  # fmt: skip
+    place.superuser.execute(f"""CREATE SCHEMA old_view; GRANT USAGE ON SCHEMA old_view TO scizor_collector;
+        CREATE VIEW old_view.symbols AS SELECT id, symbol FROM {old}.symbols;
+        CREATE VIEW old_view.market_data AS SELECT symbol_id, timestamp, timeframe, open, high, low, close, volume FROM {old}.market_data;
+        GRANT SELECT ON old_view.symbols, old_view.market_data TO scizor_collector""".encode())
+    for schema in (old, "old_view"):
+        assert place.run(schema).status is Exit.DONE
+        assert [tuple(map(str, row)) for row in place.rows("SELECT open, high, volume FROM bars ORDER BY \"timestamp\"")] == [
+            ("12345678.12345671", "12345678.12345679", "948837.22"), ("10", "11", "None"),
+        ]  # fmt: skip
+        assert place.rows("SELECT rule FROM quarantine ORDER BY 1") == [("price_domain",), ("scale",)]
+    assert place.rows("SELECT DISTINCT rule FROM legacy_refused") == [("absurd_number",)]
+
+
+def test_stretches_end_between_sessions_and_the_end_is_the_same(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_legacy, "STRETCH_ROWS", 50)
+    old = place.source("old_stretch", NAIVE)
+    put(place.superuser, old, minutes(1, 4) + daily(2))
+    assert place.run(old).status is Exit.DONE
+    assert place.rows("SELECT count(*), count(DISTINCT request_id) FROM bars") == [(4 * 72 + 60, 4 + 2)]
+    assert place.rows("SELECT count(*) FROM coverage_gaps WHERE resolved_at IS NULL") == [(0,)], "no session was torn apart"
+
+
+def test_two_of_their_symbols_that_are_one_of_ours_are_one_series(place: Place) -> None:
+    """Twice the same code, once written small; and an old code of a company that has a new one."""
+    old = place.source("old_twice", NAIVE)
+    place.superuser.execute(f"INSERT INTO {old}.symbols (symbol, exchange) VALUES (' cba', 'ASX'), ('TL1', 'ASX')".encode())
+    symbols.store_lives(place.collector, [Life("TL1", "ASX", "TLS", None, date(2020, 1, 1), "TLS", "test")])
+    put(place.superuser, old, daily(1)[:30] + daily(4)[20:] + daily(2, "t")[:10] + daily(5, "t")[10:20])
+    assert place.run(old).status is Exit.DONE
+    assert place.rows("SELECT symbol, count(*) FROM bars b JOIN symbols s ON s.id = b.symbol_id GROUP BY 1 ORDER BY 1") == [("CBA", 60), ("TLS", 20)]
+    assert place.rows("SELECT count(*) FROM symbols WHERE symbol = 'TL1'") == [(0,)]
+
+
 def test_a_row_that_vanished_from_the_tables_is_found_out(place: Place) -> None:
     old = place.source("old_lost", NAIVE)
     put(place.superuser, old, daily(1))
@@ -272,5 +316,5 @@ def test_afterwards_the_users_own_queries_give_sensible_rows_and_coverage_does_n
     if not seed.is_dir():
         pytest.skip("users' SQL absent: expected in ../shared/seed_sql")
     assert [row[0] for row in place.rows((seed / "coverage.sql").read_text().replace("%", "%%"))] == ["CBA", "TLS"]
-    place.rows((seed / "collection_statistics.sql").read_text())
+    assert place.rows((seed / "collection_statistics.sql").read_text()) == [], "an import is no historical request"
     place.rows((seed / "recent_collections.sql").read_text())

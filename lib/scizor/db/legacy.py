@@ -182,13 +182,23 @@ def _parts(connection: Connection, schema: str, kinds: dict[str, str]) -> dict[s
         instant, naive = 'm."timestamp"', '(m."timestamp" AT TIME ZONE %(zone)s)'
     seen = [f"coalesce(extract(epoch FROM m.{name}), 0)" for name in ("updated_at", "created_at") if kinds.get(name) in NAIVE | ZONED]
     seen += ["coalesce(m.id, 0)"] if kinds.get("id") in EXACT else []
+    if not seen and not _is_view(connection, schema):  # where they lie is the order in which they were written, as long as nothing was deleted
+        seen = ["m.ctid"]
     return {
         "table": sql.Identifier(schema, "market_data").as_string(connection),
         "instant": instant,
         "midnight": f"CASE WHEN {naive}::time = '00:00' THEN {naive}::date END",
-        "seen": f"ROW({', '.join([*seen, 'm.ctid'])})",
+        "seen": f"ROW({', '.join(seen)})" if seen else "ROW(0)",
         **{name: f"trim_scale(m.{name}{'::text' if kinds[name] in FLOATS else ''}::numeric)" for name in NUMBERS},
     }
+
+
+def _is_view(connection: Connection, schema: str) -> bool:
+    """Whether market_data there is a view or another server's table, whose rows have no place."""
+    return connection.execute(
+        "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = 'market_data' "
+        "AND c.relkind NOT IN ('r', 'p', 'm')", [schema],
+    ).fetchone() is not None  # fmt: skip
 
 
 def _need(table: str, kinds: dict[str, str], needed: frozenset[str]) -> None:

@@ -67,7 +67,9 @@ def apply(connection: Connection, now: datetime, directory: Path = SCHEMA, say: 
         originals.refuse(connection, theirs, OWNER)
         if _is_superuser(connection):
             _run(connection, role_statements())
-            _execute(connection, sql.SQL("ALTER DATABASE {} OWNER TO {}").format(_database(connection), sql.Identifier(OWNER)))
+            _own(connection)
+        else:
+            _refuse_a_foreign_database(connection)
         originals.move_aside(connection, theirs, OWNER, (COLLECTOR, READER, BACKUP))
         if theirs.tables:
             say(originals.told(theirs, done=True))
@@ -85,6 +87,7 @@ def move_aside(superuser: Connection, say: Callable[[str], None]) -> None:
     try:
         theirs = originals.standing(superuser)
         originals.refuse(superuser, theirs, OWNER)
+        _own(superuser)
         originals.move_aside(superuser, theirs, OWNER, (COLLECTOR, READER, BACKUP))
     finally:
         _unlock(superuser)
@@ -265,6 +268,25 @@ def _apply_missing(connection: Connection, now: datetime, wanted: dict[int, Path
             )
         done.append(path.name)
     return done
+
+
+def _own(superuser: Connection) -> None:
+    """Makes the database the owner role's."""
+    _execute(superuser, sql.SQL("ALTER DATABASE {} OWNER TO {}").format(_database(superuser), sql.Identifier(OWNER)))
+
+
+def _refuse_a_foreign_database(connection: Connection) -> None:
+    """RefusedError where the owner role may not set the database's search path: a database that was somebody else's before."""
+    row = connection.execute(
+        "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database() "
+        "AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s AND pg_has_role(rolname, datdba, 'USAGE'))", [OWNER],
+    ).fetchone()  # fmt: skip
+    if row is not None and connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [OWNER]).fetchone():
+        name = _database(connection).as_string(connection)
+        raise RefusedError(
+            f"the database {connection.info.dbname} belongs to {row[0]}, not to {OWNER}",
+            hint=f"as a superuser: ALTER DATABASE {name} OWNER TO {OWNER}; then bin/migrate again",
+        )
 
 
 def _become_owner(connection: Connection) -> None:

@@ -153,12 +153,12 @@ def _only(theirs: Iterable[Theirs], wanted: Sequence[str] | None) -> list[str] |
 
 def _known(context: Context, theirs: Sequence[Theirs], now: datetime) -> Known:
     """Theirs as ours. What we lack is made, not active: importing its past is no wish to collect it."""
-    ours = stored_symbols.load_listed(context.connection)
+    ours, lives = stored_symbols.load_listed(context.connection), stored_symbols.load_lives(context.connection)
     found: dict[str, str] = {}
     made: dict[str, Listed] = {}
     unknown: list[Theirs] = []
     for each in theirs:
-        there = words.identify(each, ours)
+        there = words.identify(each, ours, lives)
         if there is None and (there := words.instrument(each, ours)) is not None:
             made[there.symbol] = ours[there.symbol] = there
         if there is None:

@@ -16,7 +16,7 @@ from scizor.market.bars import number_text
 from scizor.market.calendar import calendar_of
 from scizor.market.exchanges import CALENDAR_OF_CURRENCY
 from scizor.market.types import Bar, Timeframe
-from scizor.market.universe import Listed, home
+from scizor.market.universe import Life, Listed, home
 
 _UNITS = {
     "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "t": 60, "m": 60, "min": 60, "mins": 60, "minute": 60, "minutes": 60,
@@ -30,9 +30,9 @@ _CURRENCY = {**{calendar: currency for currency, calendar in CALENDAR_OF_CURRENC
 def timeframe_of(text: str) -> Timeframe | None:
     """1day, 1 day, 1D, daily, 60 mins, 1h, M5: one size. None for what is none of ours, a month (1M) among it."""
     words = text.strip()
-    if found := re.fullmatch(r"([A-Z])(\d{1,3})", words):  # M5, H1, D1
+    if found := re.fullmatch(r"([A-Z])([0-9]{1,3})", words):  # M5, H1, D1
         words = f"{found[2]}{found[1].lower()}"
-    found = re.fullmatch(r"(\d{0,6})[ _-]?([A-Za-z]+)", words)
+    found = re.fullmatch(r"([0-9]{0,6})[ _-]?([A-Za-z]+)", words)
     if found is None or found[2] == "M":
         return None
     seconds = int(found[1] or 1) * _UNITS.get(found[2].lower(), 0)
@@ -51,11 +51,14 @@ class Theirs(NamedTuple):
     name: str = ""
 
 
-def identify(theirs: Theirs, ours: Mapping[str, Listed]) -> Listed | None:
-    """Our instrument that it is: the plain code's, or the one with its exchange behind a dot. None where there is none."""
+def identify(theirs: Theirs, ours: Mapping[str, Listed], lives: Sequence[Life] = ()) -> Listed | None:
+    """Our instrument that it is: the plain code's, the one with its exchange behind a dot, or the only one that ever had the
+    code there (Z1P is ZIP). None where there is none."""
     code = theirs.symbol.strip().upper()
     places = {each.upper() for each in (theirs.exchange, theirs.primary_exchange)} - {"", "SMART"}
-    for symbol in (code, *(f"{code}.{each}" for each in sorted(places))):
+    holders = {each.symbol for each in lives if each.code == code and each.symbol and (not places or each.exchange in places)}
+    former = holders if len(holders) == 1 else set()
+    for symbol in (code, *(f"{code}.{each}" for each in sorted(places)), *former):
         there = ours.get(symbol)
         if there is None or (theirs.currency and there.currency != theirs.currency.upper()):
             continue
