@@ -1,6 +1,6 @@
 -- What is stored, and what is missing and why: one line a wanted symbol and bar size, the worst first.
 -- psql -f sql/monitor/coverage.sql; no parameters. Wanted are active symbols and those of watch-lists, and whatever was ever
--- asked for; "why" says it too of those that were never asked for. "expected" counts sessions between the first bar and the
+-- asked for, what was imported not; "why" says it too of those that were never asked for. "expected" counts sessions between the first bar and the
 -- newest asked for.
 WITH wanted AS (
     SELECT s.id AS symbol_id, s.symbol, least(s.priority, w.priority) AS priority,
@@ -11,11 +11,11 @@ WITH wanted AS (
            END AS reason
     FROM symbols s
     LEFT JOIN (SELECT symbol_id, min(priority) AS priority FROM watchlist WHERE active GROUP BY symbol_id) w ON w.symbol_id = s.id
-    WHERE s.active OR w.symbol_id IS NOT NULL OR EXISTS (SELECT FROM coverage c WHERE c.symbol_id = s.id)
+    WHERE s.active OR w.symbol_id IS NOT NULL OR EXISTS (SELECT FROM coverage c JOIN origins o ON o.id = c.origin AND o.source <> 'legacy' WHERE c.symbol_id = s.id)
 ), series AS (
     SELECT c.symbol_id, c.timeframe, c.origin, c.complete, c.checked_at, o.kind, o.source
     FROM coverage c
-    JOIN origins o ON o.id = c.origin
+    JOIN origins o ON o.id = c.origin AND o.source <> 'legacy'
 ), missing AS (
     SELECT symbol_id, timeframe, origin,
            count(*) FILTER (WHERE NOT is_explained) AS missing,

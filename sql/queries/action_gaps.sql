@@ -5,7 +5,7 @@ SELECT b.symbol_id, s.symbol, s.calendar, b.request_id, b.session_date,
        ARRAY[b.open, b.high, b.low, b.close, coalesce(b.volume, -1)]::float8[]
 FROM bars b
 JOIN origins o ON o.id = b.origin AND o.is_official
-JOIN symbols s ON s.id = b.symbol_id
+JOIN symbols s ON s.id = b.symbol_id AND s.sec_type <> 'IND'  -- an index does not split, and VIX may double overnight
 CROSS JOIN LATERAL (
     SELECT x.* FROM bars x
     WHERE x.symbol_id = b.symbol_id AND x.timeframe = '1day' AND x.origin = b.origin AND x."timestamp" < b."timestamp"

@@ -66,7 +66,9 @@ def merge(connection: Connection, series: Series, staged: Staged, refused: Refus
 @cache
 def flags_sql(calendar: str) -> str:
     """validate.flags_sql behind a short cut that settles nearly every row: a price with no more decimals than the largest
-    step has lies on every rung, where the smaller steps divide it."""
+    step has lies on every rung, where the smaller steps divide it. Without a calendar: of an index, which has no ladder."""
+    if not calendar:
+        return "0"
     steps = [Decimal(str(step)) for _, step in ladder(calendar).rungs]
     decimals = -int(max(steps).normalize().as_tuple().exponent)
     if any(Decimal(1).scaleb(-decimals) % step for step in steps):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from psycopg import sql
 from scizor.base.config import DatabaseConfig
 from scizor.base.errors import BusyError, ConfigurationError, RefusedError
 from scizor.base.paths import ROOT
+from scizor.db import originals
 
 SCHEMA = ROOT / "sql" / "schema"
 LOCK = 21345  # advisory; 21346 is the pacing ledger, 21347 its processes, 21348 the merge of a symbol
@@ -50,26 +51,48 @@ def files(directory: Path = SCHEMA) -> dict[int, Path]:
     return dict(zip(numbers, found, strict=True))
 
 
-def apply(connection: Connection, now: datetime, directory: Path = SCHEMA) -> list[str]:
+def apply(connection: Connection, now: datetime, directory: Path = SCHEMA, say: Callable[[str], None] = lambda _: None) -> list[str]:
     """Brings the schema up to the code's and makes the partitions ahead. Returns the names of the files applied.
 
-    connection: autocommit, as the owner or a superuser. now: aware. Raises ConfigurationError for a server too old, a
-    schema that is newer than the code, an applied file that was edited, or roles that are missing; BusyError when
-    another migration holds on for more than five minutes.
+    connection: autocommit, as the owner or a superuser. now: aware. say: is told, in a line, of a previous product's tables
+    that were moved aside first. Raises ConfigurationError for a server too old, a schema that is newer than the code, an
+    applied file that was edited, or roles that are missing; BusyError when another migration holds on for more than five
+    minutes; RefusedError, with nothing changed, when such tables are in the way and another login's.
     """
     if connection.info.server_version < OLDEST_SERVER:
         raise ConfigurationError(f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 is the oldest that will do")
     _lock(connection)
     try:
+        theirs = originals.standing(connection)
+        originals.refuse(connection, theirs, OWNER)
         if _is_superuser(connection):
             _run(connection, role_statements())
-            _execute(connection, sql.SQL("ALTER DATABASE {} OWNER TO {}").format(_database(connection), sql.Identifier(OWNER)))
+            _own(connection)
+        else:
+            _refuse_a_foreign_database(connection)
+        originals.move_aside(connection, theirs, OWNER, (COLLECTOR, READER, BACKUP))
+        if theirs.tables:
+            say(originals.told(theirs, done=True))
         _bootstrap(connection)
         done = _apply_missing(connection, now, files(directory))
         make_partitions(connection, FIRST_YEAR, now.year + YEARS_AHEAD)
     finally:
         _unlock(connection)
     return done
+
+
+def move_aside(superuser: Connection, say: Callable[[str], None]) -> None:
+    """Only the first step of `apply`, by whoever may move any table: on the embedded server nobody else can be asked to."""
+    _lock(superuser)
+    try:
+        theirs = originals.standing(superuser)
+        originals.refuse(superuser, theirs, OWNER)
+        _own(superuser)
+        originals.move_aside(superuser, theirs, OWNER, (COLLECTOR, READER, BACKUP))
+    finally:
+        _unlock(superuser)
+    if theirs.tables:
+        say(originals.told(theirs, done=True))
 
 
 def check(connection: Connection, directory: Path = SCHEMA) -> None:
@@ -245,6 +268,25 @@ def _apply_missing(connection: Connection, now: datetime, wanted: dict[int, Path
             )
         done.append(path.name)
     return done
+
+
+def _own(superuser: Connection) -> None:
+    """Makes the database the owner role's."""
+    _execute(superuser, sql.SQL("ALTER DATABASE {} OWNER TO {}").format(_database(superuser), sql.Identifier(OWNER)))
+
+
+def _refuse_a_foreign_database(connection: Connection) -> None:
+    """RefusedError where the owner role may not set the database's search path: a database that was somebody else's before."""
+    row = connection.execute(
+        "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database() "
+        "AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s AND pg_has_role(rolname, datdba, 'USAGE'))", [OWNER],
+    ).fetchone()  # fmt: skip
+    if row is not None and connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [OWNER]).fetchone():
+        name = _database(connection).as_string(connection)
+        raise RefusedError(
+            f"the database {connection.info.dbname} belongs to {row[0]}, not to {OWNER}",
+            hint=f"as a superuser: ALTER DATABASE {name} OWNER TO {OWNER}; then bin/migrate again",
+        )
 
 
 def _become_owner(connection: Connection) -> None:

@@ -43,7 +43,7 @@ def _described(run: Run | None, window: Window, origin: int, at: datetime) -> di
     return {
         "run_id": run.id if run else None, "symbol_id": window.instrument.symbol_id, "timeframe": str(window.timeframe),
         "origin": origin, "start_date": window.first, "end_date": window.last, "window_start": window.start,
-        "window_end": window.end, "attempt": min(window.attempt, 32767), "at": at,
+        "collection_type": "import" if window.origin.is_imported else "historical", "window_end": window.end, "attempt": min(window.attempt, 32767), "at": at,
     }  # fmt: skip
 
 

@@ -154,7 +154,7 @@ def _merge(
     """Brings the bars into the table. Also the session dates of the window that have all their bars there now."""
     if staged.received == 0:
         return Merged(), set()
-    daily, zone = series.timeframe is Timeframe.DAY1, window.instrument.calendar
+    daily, zone = series.timeframe is Timeframe.DAY1, "" if window.instrument.is_index else window.instrument.calendar
     dates = set(staged.dates - (refused.dates if daily else frozenset()))
     merged = bars.merge(connection, series, staged, refused, zone, request, now)
     if merged.stored or merged.revised:

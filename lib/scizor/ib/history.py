@@ -84,10 +84,17 @@ def _close(window: Window, history: History, asked_at: datetime, answered_at: da
         text = f"asked for {window.timeframe.value} bars and got one stamped {wrong.start}"
         return Outcome(OutcomeKind.ERROR, (), None, text, False, asked_at, answered_at, history.sha256)
     bars = tuple(bar for bar in history.bars if is_inside(window, bar))
+    if window.instrument.is_index:
+        bars = tuple(map(_untraded, bars))
     if bars:
         return Outcome(OutcomeKind.OK, bars, None, "", False, asked_at, answered_at, history.sha256)
     text = f"{len(history.bars)} bars, none of them inside the window" if history.bars else "an answer without bars"
     return Outcome(OutcomeKind.EMPTY_UNCONFIRMED, (), None, text, False, asked_at, answered_at, history.sha256)
+
+
+def _untraded(bar: Bar) -> Bar:
+    """A bar of an index: nothing is traded, and IB's 0 is the same none as its -1."""
+    return bar._replace(volume=bar.volume or None, wap=bar.wap or None, trades=bar.trades or None)
 
 
 def is_inside(window: Window, bar: Bar) -> bool:

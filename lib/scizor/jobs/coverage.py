@@ -40,11 +40,13 @@ def run(context: Context) -> Result:
     lines = read(context)
     if not lines:
         return Result("nothing of this was ever asked for", was_idle=True)
-    missing = sum(each.found.missing for each in lines)
-    contradicted = sum(len(each.found.contradicted) for each in lines)
+    judged = [each for each in lines if not each.origin.is_imported]  # what was imported is shown; nobody can be asked for its holes
+    missing = sum(each.found.missing for each in judged)
+    contradicted = sum(len(each.found.contradicted) for each in judged)
     print(as_json(lines) if context.args.json else as_text(lines, why=context.args.why))
-    expected = sum(each.found.expected for each in lines)
-    summary = f"{len(lines)} series, {expected:,} bars expected, {missing:,} missing"
+    expected = sum(each.found.expected for each in judged)
+    imported = len(lines) - len(judged)
+    summary = f"{len(judged)} series" + (f" and {imported} imported" if imported else "") + f", {expected:,} bars expected, {missing:,} missing"
     if contradicted:
         return Result(
             f"{summary}; in {contradicted} sessions the ledger and the bars contradict each other", Exit.FINDING,
@@ -146,7 +148,7 @@ def as_text(lines: Sequence[Line], *, why: bool) -> str:
     rows = [HEAD]
     for each in lines:
         found = each.found
-        kind = each.origin.kind.value + ("" if each.origin.regular_hours else " all hours")
+        kind = each.origin.kind.value + ("" if each.origin.regular_hours else " all hours") + (" imported" if each.origin.is_imported else "")
         rows.append((
             each.instrument.symbol, each.timeframe.value, kind, f"{found.sessions:,}", f"{found.expected:,}", f"{found.stored:,}",
             f"{found.explained:,}", f"{found.missing:,}", f"{found.percent:.2f} %", _reasons(found.why) or "-",

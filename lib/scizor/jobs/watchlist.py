@@ -21,7 +21,7 @@ from scizor.run.context import Context, Result
 COLUMNS = ("name", "symbol", "priority", "collect_1min", "collect_5min", "depth", "daily_years", "intraday_days", "notes", "not_collected")
 IMPORTABLE = tuple(name for name in COLUMNS if name not in ("name", "not_collected"))
 PRIORITY = 5  # of what is added without one
-CURRENCIES = {"XASX": "AUD", "XNYS": "USD", "XNAS": "USD"}  # where the currency need not be said
+CURRENCIES = {"XASX": "AUD", "XNYS": "USD", "XNAS": "USD", "XCBF": "USD"}  # where the currency need not be said
 
 
 def run(context: Context) -> Result:
@@ -39,7 +39,9 @@ def import_list(connection: Connection, name: str, rows: Sequence[Watched], now:
     return changed, others
 
 
-def instrument_for(connection: Connection, text: str, exchange: str, currency: str) -> tuple[str, Listed | None]:
+def instrument_for(
+    connection: Connection, text: str, exchange: str, currency: str, *, is_index: bool = False
+) -> tuple[str, Listed | None]:
     """The symbol of what a person names by code and exchange, and the row to be made when it is not in the universe yet.
 
     A code whose plain symbol belongs to another exchange becomes CODE.EXCHANGE. UsageError: an unknown exchange.
@@ -55,6 +57,8 @@ def instrument_for(connection: Connection, text: str, exchange: str, currency: s
     money = currency or CURRENCIES.get(calendar, "")
     if not money:
         raise UsageError(f"the currency of {symbol} on {exchange} is not known", hint="--currency")
+    if is_index:  # which is computed at one place, and has no route
+        return symbol, Listed(symbol, "", exchange, "", money, "IND", "Index", calendar, None, None, None, None)
     route = exchange if calendar == "XASX" else "SMART"  # elsewhere one venue sees only its own part of the volume
     return symbol, Listed(symbol, "", route, exchange, money, "STK", "", calendar, None, None, None, None)
 
@@ -82,8 +86,12 @@ def _add(context: Context) -> Result:
     with connection.transaction(force_rollback=args.dry_run):
         added = []
         wanted = [symbols.valid(each) for each in args.symbol]
+        if args.index and not args.exchange:
+            raise UsageError("an index needs its exchange", hint="--exchange CBOE --index")
         if args.exchange:
-            found = [instrument_for(connection, each, args.exchange.upper(), args.currency.upper()) for each in wanted]
+            found = [
+                instrument_for(connection, each, args.exchange.upper(), args.currency.upper(), is_index=args.index) for each in wanted
+            ]
             wanted, added = [symbol for symbol, _ in found], [row for _, row in found if row is not None]
             symbols.store_listed(connection, added, now)
         known = symbols.load_known(connection, now)

@@ -22,6 +22,7 @@ from scizor.base.errors import ConfigurationError, UsageError
 from scizor.market.exchanges import (
     CALENDAR_OF_CURRENCY,
     CALENDARS,
+    EARLY_AS,
     HOURS,
     KNOWN_TO,
     LIBRARY_BEGINS,
@@ -61,6 +62,12 @@ def calendar_of(exchange: str, currency: str = "", primary_exchange: str = "") -
         f"no trading calendar is known for exchange {exchange or '(none)'} {currency}".rstrip(),
         hint="known exchanges: " + ", ".join(sorted(CALENDARS)),
     )
+
+
+@lru_cache(maxsize=64)
+def zone(calendar: str) -> ZoneInfo:
+    """The time zone of the exchange's own dates and hours."""
+    return ZoneInfo(ZONES[calendar]) if calendar in ZONES else ZoneInfo(str(_build(calendar, date(2024, 1, 2), date(2024, 12, 31)).tz))
 
 
 def venue(instrument: Instrument) -> str:
@@ -191,13 +198,23 @@ def _library(calendar: str, start: date, end: date) -> tuple[Session, ...]:
     early = {each.date() for each in library.early_closes}
     days = [each.date() for each in library.sessions]
     eras = HOURS.get(calendar, ())
+    if calendar in EARLY_AS:
+        known = early
+        early = known | {each.session_date for each in _library(EARLY_AS[calendar], start, end) if each.is_half_day}
+        return tuple(
+            _session(calendar, day, _hours(eras, day), True) if day in early - known
+            else Session(calendar, day, opened, shut, shut, day in known)
+            for day, opened, shut in zip(days, *_bounds(library), strict=True)
+        )
     if any(each.last > each.close for each in eras):
         return tuple(_session(calendar, day, _hours(eras, day), day in early) for day in days)
-    opens, closes = (list(each.dt.to_pydatetime()) for each in (library.opens, library.closes))
-    return tuple(
-        Session(calendar, day, opened.astimezone(UTC), shut.astimezone(UTC), shut.astimezone(UTC), day in early)
-        for day, opened, shut in zip(days, opens, closes, strict=True)
-    )
+    return tuple(Session(calendar, day, opened, shut, shut, day in early) for day, opened, shut in zip(days, *_bounds(library), strict=True))
+
+
+def _bounds(library: Any) -> tuple[list[datetime], list[datetime]]:
+    """Opens and closes of the library's sessions, UTC."""
+    opens, closes = ([one.astimezone(UTC) for one in each.dt.to_pydatetime()] for each in (library.opens, library.closes))
+    return opens, closes
 
 
 def _build(calendar: str, start: date, end: date) -> Any:

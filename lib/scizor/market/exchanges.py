@@ -32,13 +32,17 @@ CALENDARS = {
     "LSE": "XLON", "LSEETF": "XLON", "TSE": "XTSE", "VENTURE": "XTSE", "TSEJ": "XTKS", "SEHK": "XHKG", "SGX": "XSES",
     "IBIS": "XETR", "IBIS2": "XETR", "FWB": "XFRA", "SBF": "XPAR", "AEB": "XAMS", "ENEXT.BE": "XBRU", "EBS": "XSWX",
     "BVME": "XMIL", "BM": "XMAD", "SFB": "XSTO", "CPH": "XCSE", "HEX": "XHEL", "OSE": "XOSL", "VSE": "XWBO", "WSE": "XWAR",
-    "KSE": "XKRX", "NSE": "XBOM",
+    "KSE": "XKRX", "NSE": "XBOM", "CBOE": "XCBF",
 }  # fmt: skip
 
 #: SMART is no place: without a primary exchange the currency decides.
 CALENDAR_OF_CURRENCY = {"AUD": "XASX", "USD": "XNYS", "GBP": "XLON", "CAD": "XTSE", "JPY": "XTKS", "HKD": "XHKG", "EUR": "XETR"}
 
-ZONES = {"XASX": "Australia/Sydney", "XNYS": "America/New_York", "XNAS": "America/New_York"}
+ZONES = {"XASX": "Australia/Sydney", "XNYS": "America/New_York", "XNAS": "America/New_York", "XCBF": "America/Chicago"}
+
+#: Calendars whose early closes the library knows in part only (of XCBF the day after Thanksgiving, not Christmas Eve nor the
+#: eve of Independence Day): those of another one are theirs too, at the half_close of their own hours.
+EARLY_AS = {"XCBF": "XNYS"}
 
 
 class PhaseName(StrEnum):
@@ -83,6 +87,9 @@ HOURS: dict[str, tuple[Hours, ...]] = {
     ),
     "XNYS": (
         Hours(date.min, time(4), time(9, 30), time(9, 30), time(16), time(16), time(16), time(20), time(13)),
+    ),
+    "XCBF": (  # regular hours; index options, and so VIX, are also quoted at night, which is not collected
+        Hours(date.min, time(8, 30), time(8, 30), time(8, 30), time(15, 15), time(15, 15), time(15, 15), time(15, 15), time(12, 15)),
     ),
     "XNAS": (
         Hours(date.min, time(4), time(9, 30), time(9, 30), time(16), time(16), time(16), time(20), time(13)),

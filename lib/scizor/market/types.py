@@ -72,6 +72,11 @@ class Origin:
     source: str = "ib"
     regular_hours: bool = True
 
+    @property
+    def is_imported(self) -> bool:
+        """Came once, as it was: nobody can be asked for what it lacks."""
+        return self.source == "legacy"
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -109,6 +114,11 @@ class Instrument(NamedTuple):
     code: str = ""
     refused: str = ""  # why it is not collected at present ("left the market in January 2022, successor SQ2")
     daily_years: int | None = None  # horizon of its daily bars, the longest of its watch-lists'; None: as configured
+
+    @property
+    def is_index(self) -> bool:
+        """Computed, not traded: no volume, no price ladder, no splits."""
+        return self.sec_type == "IND"
 
 
 class Why(StrEnum):

@@ -14,9 +14,15 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CODE = re.compile(r"[A-Z0-9]{1,5}")
 _BASE = len(_DIGITS) + 1  # 0 stands for "no letter"
 _ROOM = _BASE**5
-_EXCHANGES = ("ASX", "NASDAQ", "NYSE", "ARCA", "AMEX", "BATS")  # append only: the place is part of the number
+#: Append only: the place is part of the number. An index is no share of its exchange, and may share a code with one.
+_EXCHANGES = ("ASX", "NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "CBOE IND", "ASX IND", "NASDAQ IND", "NYSE IND")
 _HASHED = FIRST + 16 * _ROOM
 _LAST = 2**31 - 1
+
+
+def place_of(exchange: str, sec_type: str = "STK") -> str:
+    """Where an instrument is at home, as the first half of its name in this room: an index apart from the shares."""
+    return f"{exchange} IND" if sec_type == "IND" else exchange
 
 
 def made_up(exchange: str, symbol: str) -> int:

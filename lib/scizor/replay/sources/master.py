@@ -23,11 +23,12 @@ from scizor.market.table import Column, Problem
 from scizor.market.types import Bar
 from scizor.market.universe import Life, Listed
 from scizor.replay.sources import ContractRow
-from scizor.replay.sources.identity import made_up
+from scizor.replay.sources.identity import made_up, place_of
 
 UNIVERSE = ROOT / "etc" / "universe"
+INDICES = ROOT / "etc" / "indices.csv"
 SPLITS = ROOT / "etc" / "splits.csv"
-ZONES = {"XASX": "Australia/NSW", "XNYS": "US/Eastern", "XNAS": "US/Eastern"}  # in IB's spelling
+ZONES = {"XASX": "Australia/NSW", "XNYS": "US/Eastern", "XNAS": "US/Eastern", "XCBF": "US/Central"}  # in IB's spelling
 _PLAIN = re.compile(r"[A-Z0-9]{1,6}")
 _DECIMALS = 4  # of an adjusted price
 
@@ -42,7 +43,7 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Master:
-    """Keys are (exchange, symbol), or (exchange, code) for of_code. Empty: every code is an instrument of its own."""
+    """Keys are (exchange, symbol), an index's (identity.place_of, symbol), or (exchange, code) for of_code. Empty: every code is an instrument of its own."""
 
     listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
     of_code: dict[tuple[str, str], list[Life]] = field(default_factory=dict)
@@ -79,10 +80,12 @@ class Master:
         known = self.listed.get((exchange, symbol))
         calendar = known.calendar if known else calendar
         is_fund = known is not None and known.sector == "ETF"
+        con_id = self.con_id(exchange, symbol)
         births = [each.first or date.min for each in self.lives(exchange, symbol)]
         born = min(births, default=date.min)
+        exchange, _, kind = exchange.partition(" ")
         return ContractRow(
-            con_id=self.con_id(exchange, symbol),
+            con_id=con_id,
             symbol=code,
             exchange=exchange,
             currency=known.currency if known else currency,
@@ -91,10 +94,11 @@ class Master:
             long_name=(known.name if known and known.name else symbol).upper(),
             local_symbol=code,
             trading_class=code,
-            valid_exchanges=f"SMART,{exchange}",
+            sec_type=kind or "STK",
+            valid_exchanges=exchange if kind else f"SMART,{exchange}",
             industry="" if is_fund or known is None else known.sector,
-            stock_type="ETF" if is_fund else "COMMON",
-            min_tick=ladder(calendar).rungs[0][1],
+            stock_type="" if kind else "ETF" if is_fund else "COMMON",
+            min_tick=0.01 if kind else ladder(calendar).rungs[0][1],
             listed_from=(known.listed_from if known else None) or (born if born > date.min else None),
         )
 
@@ -106,11 +110,11 @@ class Master:
         return [_divide(bar, _ratio(splits, day)) for bar, day in zip(bars, dates, strict=True)]
 
 
-def load(folder: Path = UNIVERSE, splits: Path = SPLITS) -> Master:
-    """The files of etc/universe. ConfigurationError names every line that is wrong."""
+def load(folder: Path = UNIVERSE, splits: Path = SPLITS, indices: Path = INDICES) -> Master:
+    """The files of etc/universe, and the indices. ConfigurationError names every line that is wrong."""
     master = Master(of_code=defaultdict(list), of_symbol=defaultdict(list), splits=defaultdict(list))
     problems: list[Problem] = []
-    for file in sorted(folder.glob("*.csv")):
+    for file in [*sorted(folder.glob("*.csv")), *([indices] if indices.exists() else [])]:
         data = file.read_bytes()
         if universe.is_lives(data):
             lives, found = universe.read_lives(file.name, data)
@@ -120,7 +124,7 @@ def load(folder: Path = UNIVERSE, splits: Path = SPLITS) -> Master:
                 master.of_symbol[life.exchange, life.symbol].append(life)
         else:
             listed, found = universe.read_listed(file.name, data)
-            master.listed.update({(universe.home(each), each.symbol): each for each in listed})
+            master.listed.update({(place_of(universe.home(each), each.sec_type), each.symbol): each for each in listed})
         problems += found
     rows, found = table.read(splits.name, splits.read_bytes(), _SPLITS) if splits.exists() else ([], [])
     for row in rows:

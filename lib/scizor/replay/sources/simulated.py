@@ -29,6 +29,9 @@ EXCHANGES = {
     "AMEX": ("USD", "XNYS"),
     "BATS": ("USD", "XNYS"),
 }
+#: The same for indices, which are asked for at their own exchange alone.
+INDICES = {"CBOE IND": ("USD", "XCBF"), "ASX IND": ("AUD", "XASX"), "NASDAQ IND": ("USD", "XNAS"), "NYSE IND": ("USD", "XNYS")}
+_PLACES = {**EXCHANGES, **INDICES}
 FIRST = date(1995, 1, 3)  # older than every horizon; nothing was listed before
 _PLAUSIBLE = re.compile(r"[A-Z0-9]{1,5}")
 
@@ -57,15 +60,16 @@ class Simulated:
         if pattern.con_id:
             found = self._instrument(pattern.con_id)
             rows = [self._row(*found, today)] if found else []
-        elif pattern.sec_type not in ("", "STK"):
+        elif pattern.sec_type not in ("", "STK", "IND"):
             rows = []
         else:
             code = pattern.local_symbol or pattern.symbol
-            said = {pattern.exchange, pattern.primary_exchange} - {"", "SMART"}
+            is_index = pattern.sec_type == "IND"
+            said = {pattern.exchange, pattern.primary_exchange} - ({""} if is_index else {"", "SMART"})
             places = [
                 exchange
-                for exchange, (currency, _) in EXCHANGES.items()
-                if pattern.currency in ("", currency) and said <= {exchange}
+                for exchange, (currency, _) in (INDICES if is_index else EXCHANGES).items()
+                if pattern.currency in ("", currency) and said <= {exchange.partition(" ")[0]}
             ]
             holders = [(each, symbol) for each in places if (symbol := self._master.holder(each, code, today))]
             holders.sort(key=lambda each: each not in self._master.listed and each not in self._master.of_symbol)
@@ -75,11 +79,15 @@ class Simulated:
     def bars(
         self, con_id: int, timeframe: Timeframe, kind: Kind, regular_hours: bool, first: date, last: date, now: datetime
     ) -> list[Bar]:
-        """Regular hours, whatever regular_hours says. A session under way at `now` is made of its finished minutes."""
+        """Regular hours, whatever regular_hours says. A session under way at `now` is made of its finished minutes. An index has
+        neither volume nor quotes: its trades are 0, as IB's are."""
         instrument = self._instrument(con_id)
         if instrument is None:
             return []
         exchange, symbol = instrument
+        is_index = exchange in INDICES
+        if is_index and kind is not Kind.TRADES:
+            return []
         calendar = self._calendar(exchange, symbol)
         born, gone = self._life(exchange, symbol)
         sessions = dates.sessions(calendar, max(first, born), min(last, gone, dates.today(calendar, now)))
@@ -87,11 +95,11 @@ class Simulated:
         bars = list(simulated.bars(self._seed, symbol, timeframe, over, kind))
         for session in sessions[len(over) :]:
             bars += self._under_way(symbol, timeframe, kind, session, now)
-        return bars
+        return [each._replace(volume=0.0, wap=0.0, trades=0) for each in bars] if is_index else bars
 
     def head(self, con_id: int, kind: Kind) -> datetime | None:
         instrument = self._instrument(con_id)
-        if instrument is None:
+        if instrument is None or (instrument[0] in INDICES and kind is not Kind.TRADES):
             return None
         born, _ = self._life(*instrument)
         sessions = dates.sessions(self._calendar(*instrument), born, born + timedelta(days=14))
@@ -129,12 +137,12 @@ class Simulated:
             return None
         if (exchange, code) in self._without:
             return None
-        currency, calendar = EXCHANGES.get(exchange, ("USD", "XNYS"))
+        currency, calendar = _PLACES.get(exchange, ("USD", "XNYS"))
         return self._master.row(exchange, symbol, code, currency, calendar)
 
     def _calendar(self, exchange: str, symbol: str) -> str:
         known = self._master.listed.get((exchange, symbol))
-        return known.calendar if known else EXCHANGES.get(exchange, ("USD", "XNYS"))[1]
+        return known.calendar if known else _PLACES.get(exchange, ("USD", "XNYS"))[1]
 
     def _life(self, exchange: str, symbol: str) -> tuple[date, date]:
         """First and last session dates on which it may have traded."""
