@@ -22,6 +22,7 @@ from scizor.jobs import listing
 from scizor.jobs.listing import tell
 from scizor.market import calendar as exchange
 from scizor.market import due
+from scizor.market.coverage import expected
 from scizor.market.ladder import ladder
 from scizor.market.quality import intraday, outliers, score, whole
 from scizor.market.quality.outliers import RULE, Doubt, Quote, Start
@@ -84,10 +85,9 @@ def report(context: Context, scope: Scope, sessions: Sequence[Session], names: S
     seen = sessions[-(DAILY if scope.timeframe is Timeframe.DAY1 else SHORTER) :]
     if scope.timeframe is Timeframe.DAY1:
         defects, doubts = _daily(context, scope, seen, held)
-        expected = 1
     else:
         defects, doubts = _shorter(context, scope, seen, held)
-        expected = -(-int((session.close - session.open).total_seconds()) // scope.timeframe.seconds)
+    whole_session = expected(session, scope.timeframe)
     numbers = {each.symbol: each.symbol_id for each in held}
     overruled = quality.accepted(connection, scope, seen[0].session_date)
     defects = [each for each in defects if (numbers.get(each.symbol, 0), each.day) not in overruled]
@@ -95,9 +95,9 @@ def report(context: Context, scope: Scope, sessions: Sequence[Session], names: S
     quarantined, revised = quality.counts(connection, scope, session, ids)
     wrong = score.wrong_symbols([each for each in defects if each.day == day], held)
     standing = {(name, each.start) for name, each in doubts if not each.is_confirmed}
-    counts = score.tally(held, expected)
+    counts = score.tally(held, whole_session)
     counts = counts._replace(
-        quarantined=quarantined, revised=revised, wrong=sum(min(each.stored, expected) for each in held if each.symbol in wrong),
+        quarantined=quarantined, revised=revised, wrong=sum(min(each.stored, whole_session) for each in held if each.symbol in wrong),
         doubted=min(len(standing), counts.stored),
     )  # fmt: skip
     first = sessions[-min(TOLD, len(sessions))].session_date
