@@ -20,7 +20,7 @@ INSERT INTO doubt_bits (bit, name, is_judged, is_suspect, meaning) VALUES
     (1, 'off_tick', false, false, 'a price off the exchange''s price steps'),
     (2, 'step', true, false, 'the close is more than 10 % from the one before'),
     (4, 'spread', true, false, 'the ask was more than 5 % above the bid'),
-    (8, 'volume', true, false, 'more than 5 times the volume that is usual at this time'),
+    (8, 'volume', true, false, 'more than 5 times the usual volume, and busier than the sessions before'),
     (16, 'hampel', true, false, 'far from the median of the bars before'),
     (32, 'brownlees_gallo', true, true, 'far from the bars around it, looked at after the close'),
     (64, 'wrong', true, true, 'a fault of its session or series names it: quality_findings has the evidence');
