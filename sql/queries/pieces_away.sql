@@ -1,6 +1,7 @@
 -- The years of each series that left the table, and what their files hold; of two folders the one that the year left for.
 SELECT DISTINCT ON (s.symbol, a.timeframe, a.origin, a.year)
-       s.symbol, s.con_id, a.symbol_id, a.timeframe, a.origin, o.kind, o.source, o.regular_hours, a.year, a.rows, a.newest, a.revisions, a.folder
+       s.symbol, s.con_id, a.symbol_id, a.timeframe, a.origin, o.kind, o.source, o.regular_hours, a.year, a.rows, a.newest, a.revisions,
+       coalesce(a.flags, 0), a.former_rows, a.former_newest, 0, 0, a.folder
 FROM archives a
 JOIN symbols s ON s.id = a.symbol_id
 JOIN origins o ON o.id = a.origin

@@ -38,7 +38,8 @@ def test_I10_a_file_holds_every_number_as_it_was_written(tmp_path: Path, form: s
     assert str(back["open"][0].as_py()) == "324.64170000" and back["wap"][0].as_py() is None
     again = table.text(back).decode().splitlines()
     assert again[1].startswith("2024-01-03 14:31:00.000000+00,2024-01-03,999999999.99999999,999999999.99999999,0.00000001,1,999999999999999.99999999,")
-    assert table.counted(back) == Counted(2, datetime(2199, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), 32767)
+    weighed = 32767 * (int(datetime(2024, 1, 3, 14, 31, tzinfo=UTC).timestamp()) % 1_000_003)
+    assert table.counted(back) == Counted(2, datetime(2199, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), 32767, weighed)
 
 
 @pytest.mark.parametrize("value", ["1.000000001", "1e400", "NaN", "12345678901", "x"])
@@ -136,7 +137,7 @@ def test_row_46_the_manifest_comes_back_as_it_was_and_a_path_that_leads_out_is_r
     assert manifest.load(tmp_path) == found
     assert list(manifest.strangers(found)) == [tmp_path / "left.partial"]
     text = (tmp_path / manifest.NAME).read_text()
-    for bad in (text.replace("1min/CBA", "../../CBA"), text[: len(text) // 2], text.replace('"version": 1', '"version": 9')):
+    for bad in (text.replace("1min/CBA", "../../CBA"), text[: len(text) // 2], text.replace('"version": 2', '"version": 9')):
         (tmp_path / manifest.NAME).write_text(bad)
         with pytest.raises(FindingError):
             manifest.load(tmp_path)

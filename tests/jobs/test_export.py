@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psycopg
 import pytest
 
@@ -18,7 +19,7 @@ from scizor.base.errors import FindingError, RefusedError, UsageError
 from scizor.base.exit import Exit
 from scizor.db import archives, migrate, symbols
 from scizor.db.connect import connect
-from scizor.market.types import Timeframe, Window
+from scizor.market.types import Bar, Timeframe, Window
 from tests.conftest import fresh_database
 from tests.db.conftest import listed
 from tests.jobs.archived import FIRST, LAST, NOW, daily, fill, put
@@ -107,8 +108,82 @@ def test_what_has_not_changed_is_not_written_again_and_what_was_restated_is(fill
     changed[-1] = changed[-1]._replace(close=changed[-1].close + 0.01)
     held = {each.symbol: each for each in symbols.load_instruments(filled, NOW)}
     put(filled, Window(held["CBA"], Timeframe.DAY1, FIRST, LAST), changed, NOW + timedelta(days=1))
-    assert call("export").summary.startswith("1 files written")
+    assert call("export").summary.startswith("2 files written"), "the year, and what its bar was before"
     assert (archive(config) / "1day/CBA/TRADES-ib-regular/2024.parquet").read_bytes() != before
+
+
+KNOWN = 'SELECT s.symbol, b.* FROM bars_as_known(%s) b JOIN symbols s ON s.id = b.symbol_id ORDER BY 1, timeframe, origin, "timestamp"'
+
+
+@pytest.fixture
+def restated(filled: Connection) -> list[datetime]:
+    """Two restatements of CBA's days, of both years: instants between which other versions were known."""
+    held = {each.symbol: each for each in symbols.load_instruments(filled, NOW)}
+    for hours, factor in ((24, 2.0), (48, 4.0)):
+        bars = [Bar(each.start, *(round(value / factor, 4) for value in each[1:5]), volume=(each.volume or 1000.0) * factor) for each in daily(100.0)]
+        put(filled, Window(held["CBA"], Timeframe.DAY1, FIRST, LAST), bars, NOW + timedelta(hours=hours))
+    assert filled.execute("SELECT count(*) FROM bars_history").fetchone() == (2 * len(daily(100.0)),)
+    return [NOW + timedelta(hours=each) for each in (-1, 1, 25, 49)]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_I14_former_versions_come_back_into_another_database_and_answer_what_was_known_when(
+    filled: Connection, restated: list[datetime], call: Call, other: Any, config: Config, form: str
+) -> None:
+    assert call("export", "--format", form, "--verify").status is Exit.DONE
+    former = [each for each in manifest(config)["files"] if each["former"]]
+    assert [each["path"] for each in former] == [f"1day/CBA/TRADES-ib-regular/{year}.former.{form}" for year in (2023, 2024)]
+    there, call_there = other
+    words = ("export", "--import", "--format", form, "--folder", archive(config))
+    assert call_there(*words, "--dry-run").status is Exit.DONE
+    assert there.execute("SELECT count(*) FROM bars_history").fetchone() == (0,)
+    assert call_there(*words).status is Exit.DONE
+    for at in restated:
+        known = [row[:1] + row[2:] for row in filled.execute(KNOWN, [at])]
+        assert [row[:1] + row[2:] for row in there.execute(KNOWN, [at])] == known
+    again = call_there(*words)
+    assert again.status is Exit.DONE and " 0 bars stored" in again.summary
+    assert there.execute("SELECT count(*) FROM bars_history").fetchone() == filled.execute("SELECT count(*) FROM bars_history").fetchone()
+
+
+def test_a_year_whose_former_versions_lie_in_no_verified_file_stays_and_files_alone_say_what_was_known(
+    filled: Connection, restated: list[datetime], database: Connection, call: Call, config: Config
+) -> None:
+    known = [read.bars("CBA", "1day", connection=filled, as_known=at) for at in restated]
+    assert known[0].empty and known[1]["close"].iloc[0] == 2 * known[2]["close"].iloc[0] == 4 * known[3]["close"].iloc[0]
+    folder = str(archive(config).resolve())
+    call("export", "--verify")
+    database.execute("UPDATE archives SET former_path = NULL, former_rows = 0, former_newest = NULL, former_sha256 = NULL, former_digest = NULL")
+    with pytest.raises(FindingError, match="1 series of 2023 equal no verified file"):
+        archives.detach(filled, 2023, folder, NOW + timedelta(days=3))
+    flip(archive(config) / "1day/CBA/TRADES-ib-regular/2023.former.parquet", 0.5)
+    assert call("export", "--year", "2023", "--detach").status is Exit.FINDING
+    assert call("export", "--year", "2023", "--detach").status is Exit.DONE
+    database.execute("ALTER TABLE bars_history DISABLE TRIGGER append_only")  # as in a database that was made anew from the archive
+    database.execute("DELETE FROM bars_history WHERE session_date < '2024-01-01'")
+    for at, before in zip(restated, known, strict=True):
+        pd.testing.assert_frame_equal(read.bars("CBA", "1day", connection=filled, as_known=at), before)
+    (archive(config) / "1day/CBA/TRADES-ib-regular/2023.former.parquet").unlink()
+    assert len(read.bars("CBA", "1day", connection=filled)) == len(known[3]), "who asks for what is known now needs no former version"
+    with pytest.raises(FindingError, match=r"2023\.former\.parquet is not there"):
+        read.bars("CBA", "1day", connection=filled, as_known=restated[1])
+
+
+def test_a_doubt_that_came_after_the_file_keeps_its_year_in_the_table(filled: Connection, call: Call, config: Config) -> None:
+    folder = str(archive(config).resolve())
+    call("export", "--year", "2023", "--verify")
+    one = "(SELECT \"timestamp\" FROM bars WHERE timeframe = '1day' ORDER BY 1 OFFSET %s LIMIT 1)"
+    filled.execute(f"UPDATE bars SET flags = flags | 32 WHERE timeframe = '1day' AND \"timestamp\" = {one}".encode(), [0])
+    with pytest.raises(FindingError, match="2 series of 2023 equal no verified file"):
+        archives.detach(filled, 2023, folder, NOW)
+    assert call("export", "--year", "2023", "--verify").summary.startswith("2 files written")
+    filled.execute("UPDATE bars SET flags = flags # 32 WHERE timeframe = '1day' AND session_date <= '2023-12-21'")  # from one bar to the next
+    with pytest.raises(FindingError, match="2 series of 2023 equal no verified file"):
+        archives.detach(filled, 2023, folder, NOW)
+    assert call("export", "--year", "2023", "--detach").status is Exit.DONE
+    found = read.bars("CBA", "1day", connection=filled)
+    assert [each & 32 for each in found["flags"]][:3] == [0, 32, 0]
+    assert set(read.bars("CBA", "1day", connection=filled, as_known=NOW)["flags"]) == {1}, "nobody knew of it then; the third decimal came with the bars"
 
 
 def test_a_dry_run_says_how_much_and_writes_nothing(filled: Connection, call: Call, config: Config, capsys: pytest.CaptureFixture[str]) -> None:

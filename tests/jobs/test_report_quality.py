@@ -24,7 +24,9 @@ from scizor.base.exit import Exit
 from scizor.base.paths import ROOT
 from scizor.db import calendar, symbols, windows
 from scizor.db.embedded import Embedded
-from scizor.market.types import Bar, Kind, Origin, OutcomeKind, Timeframe, Window
+from scizor.market.quality.outliers import RULES
+from scizor.market.types import JUDGED, SUSPECT, Bar, Flag, Kind, Origin, OutcomeKind, Timeframe, Window
+from scizor.market.validate import FLAGS
 from scizor.run import runner
 from tests.db.conftest import NOW, failed, listed, ok, xasx
 from tests.db.test_monitor import psql
@@ -172,10 +174,61 @@ def test_row_42_minutes_are_counted_and_looked_at_too_and_a_wrong_price_leaves_t
     assert told == {("step", wrong), ("hampel", wrong), ("brownlees_gallo", wrong), ("spread", gaping)} | {each for each in told if each[0] == "step"}
     hidden = "SELECT \"timestamp\" FROM market_data EXCEPT SELECT \"timestamp\" FROM market_data_checked"
     assert collector.execute(hidden.encode()).fetchall() == [(sessions[-1].open + 40 * timedelta(minutes=5),)]
+    # the doubts stand on the bars, as bits; they made no version, an answer with the same prices changes nothing, and before
+    # the report nobody knew of them
+    flagged = "SELECT \"timestamp\", flags, revision, known_from FROM {} WHERE timeframe = '5min' AND origin = (SELECT id FROM origins WHERE is_official) AND flags & {} <> 0"
+    suspect = collector.execute(flagged.format("bars", int(SUSPECT)).encode()).fetchall()
+    assert suspect == [(bars[40].start, int(Flag.STEP | Flag.HAMPEL | Flag.BROWNLEES_GALLO), 0, NOW)]
+    assert collector.execute("SELECT flags FROM market_data WHERE \"timestamp\" = %s", [bars[40].start]).fetchone() == (suspect[0][1],)
+    assert collector.execute(flagged.format("bars", int(Flag.SPREAD)).encode()).fetchall() == [(bars[30].start, int(Flag.SPREAD), 0, NOW)]
+    known = flagged.format("bars_as_known(%s)", int(JUDGED))
+    assert collector.execute(known.encode(), [clock.now() - timedelta(microseconds=1)]).fetchall() == []
+    assert suspect[0] in collector.execute(known.encode(), [clock.now()]).fetchall()
+    same = windows.store(collector, None, None, Window(own, Timeframe.MIN5, DAYS[-1], DAYS[-1], Origin(), sessions[-1].open, sessions[-1].close), ok(bars, NOW + timedelta(hours=4)), NOW + timedelta(hours=4))
+    assert (same.stored, same.revised, same.unchanged) == (0, 0, 71)
+    assert collector.execute(flagged.format("bars", int(SUSPECT)).encode()).fetchall() == suspect
+    assert collector.execute("SELECT count(*) FROM bars_history").fetchone() == (0,)
     later = NOW + timedelta(hours=5)
     right = [each if each.start != bars[40].start else Bar(each.start, 20.0, 20.02, 19.98, 20.01, each.volume) for each in bars]
     windows.store(collector, None, None, Window(own, Timeframe.MIN5, DAYS[-1], DAYS[-1], Origin(), sessions[-1].open, sessions[-1].close), ok(right, later), later)
     assert collector.execute(hidden.encode()).fetchall() == [], "the vendor has mended it: the finding was about the former version"
+    former = collector.execute("SELECT flags FROM bars_history").fetchall()
+    assert former == [(suspect[0][1],)], "the former version keeps what was thought of it"
+
+
+def test_what_later_bars_or_a_person_withdraw_is_withdrawn_from_the_bars_and_a_dry_run_or_some_symbols_flag_nothing(
+    call: Call, capsys: Capture, store: Stored, collector: psycopg.Connection, clock: StoppedClock
+) -> None:
+    """FFF has a genuine gap that six more days confirm; GGG one day in another unit, which a fault names from then on."""
+    found = {code: series(code, DAYS[-60:]) for code in CODES}
+    found["FFF"] = [each if place < 53 else Bar(each.start, *(round(value * 1.4, 2) for value in each[1:5]), volume=each.volume) for place, each in enumerate(found["FFF"])]
+    bar = found["GGG"][-4]
+    found["GGG"][-4] = Bar(bar.start, *(round(each * 100, 2) for each in bar[1:5]), volume=bar.volume)
+    store(**found)
+    flags = "SELECT s.symbol, b.session_date, b.flags FROM bars b JOIN symbols s ON s.id = b.symbol_id WHERE b.flags <> 0 ORDER BY 1, 2"
+    for argv in (("--date", str(DAYS[-7]), "--dry-run"), ("--date", str(DAYS[-7]), "--symbol", "FFF")):
+        reported(call, capsys, *argv)
+        assert collector.execute(flags.encode()).fetchall() == []
+    clock.move(60)
+    reported(call, capsys, "--date", str(DAYS[-7]))
+    gap = ("FFF", DAYS[-7], int(Flag.STEP | Flag.HAMPEL))
+    assert collector.execute(flags.encode()).fetchall() == [gap]
+    reported(call, capsys)
+    left = collector.execute(flags.encode()).fetchall()
+    assert [each for each in left if each[0] == "FFF" and each[1] == DAYS[-7]] == [], "five bars confirmed the level"
+    assert [(symbol, day) for symbol, day, bits in left if bits & Flag.WRONG] == [("GGG", DAYS[-4])]
+    checked = "SELECT count(*) FROM market_data EXCEPT SELECT count(*) + 1 FROM market_data_checked"
+    assert collector.execute(checked.encode()).fetchall() == []
+    clock.move(60)
+    reported(call, capsys)
+    assert collector.execute(flags.encode()).fetchall() == left, "a second report changes nothing"
+
+
+def test_the_bits_are_the_same_in_python_and_in_the_database_and_each_is_a_rule(database: psycopg.Connection) -> None:
+    rows = database.execute("SELECT bit, name, is_judged, is_suspect FROM doubt_bits ORDER BY bit").fetchall()
+    assert rows == [(int(each), str(each.name).lower(), bool(each & JUDGED), bool(each & SUSPECT)) for each in Flag]
+    names = {each.name for each in RULES if each.severity == "soft"} | set(FLAGS)
+    assert {str(each.name).lower() for each in Flag} == names | {"wrong"}
 
 
 def test_a_whole_market_has_100_points_in_every_form_and_its_report_stays_as_it_was_written(

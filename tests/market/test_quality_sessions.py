@@ -279,12 +279,24 @@ def test_a_second_source_decides_and_judges() -> None:
     shifted = {code: [of(market, code, DAYS[91])._replace(start=lost) if each.start == lost else each for each in bars] for code, bars in market.items()}
     found, judgement = whole.find(shifted, DAYS, str, theirs=[adjusted])
     assert told(found) == {(lost, "copied_session")}
-    assert "second source agrees with 0%" in found[0].evidence
+    says = f"second source has 0 of {len(CODES)} bars of {lost} and {len(CODES)} of {len(CODES)} bars of {DAYS[91]} as they stand here"
+    assert says in found[0].evidence and "overnight gap in front of it" in found[0].evidence, "both judges are heard"
     assert second.false_alarms(found, judgement) == []
     assert len(judgement.agreed) > 0.95 * len(DAYS) * len(CODES)
     wrong = replaced(true, DAYS[40], times(1.02))
     found, _ = whole.find(wrong, DAYS, str, theirs=[true])
     assert told(found) == {(DAYS[40], "wrong_day")}
+
+
+def test_a_second_source_of_the_right_day_alone_is_enough_and_one_that_denies_both_days_leaves_it_to_the_gaps() -> None:
+    market, lost, next_day = healthy(), DAYS[90], DAYS[91]
+    shifted = {code: [of(market, code, next_day)._replace(start=lost) if each.start == lost else each for each in bars] for code, bars in market.items()}
+    only = {code: [each for each in bars if each.start != lost] for code, bars in market.items()}
+    found = find(shifted, [only])
+    assert told(found) == {(lost, "copied_session")} and f"of {next_day} as they stand here" in found[0].evidence
+    denies = replaced(replaced(market, lost, times(3.0)), next_day, times(1.5))
+    evidence = [each.evidence for each in find(shifted, [denies]) if (each.day, each.kind) == (lost, "copied_session")]
+    assert len(evidence) == 1 and "second source" not in evidence[0] and "overnight gap" in evidence[0]
 
 
 def test_a_second_source_that_stopped_early_that_day_accuses_nobody_and_ours_is_accused_the_other_way_round() -> None:

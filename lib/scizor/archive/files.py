@@ -33,7 +33,7 @@ FORMATS = ("parquet", "csv")
 def write(table: pa.Table, file: Path) -> None:
     """Parquet or CSV, by the file's ending. NoSpaceError and RefusedError leave the former file as it was."""
     if file.suffix == ".csv":
-        put(file, lambda sink: sink.write(tables.text(table, names=tables.COLUMNS, header=True)))
+        put(file, lambda sink: sink.write(tables.text(table, names=table.column_names, header=True)))
     else:
         put(file, lambda sink: _write_parquet(table, sink))
 
@@ -57,17 +57,17 @@ def put(file: Path, fill: Callable[[IO[bytes]], Any]) -> None:
         raise RefusedError(f"cannot write {file}: {problem.strerror}", hint="whose is the folder? or name another: --folder") from None
 
 
-def read(file: Path, piece: Piece) -> pa.Table:
-    """What a file holds. FindingError when it is absent, damaged, or another series'."""
+def read(file: Path, piece: Piece, *, former: bool = False) -> pa.Table:
+    """What a file holds; former: of former versions. FindingError when it is absent, damaged, or another series'."""
     import pyarrow as pa
 
     try:
-        found = tables.read_csv(file, piece) if file.suffix == ".csv" else _read_parquet(file)
+        found = tables.read_csv(file, piece, former=former) if file.suffix == ".csv" else _read_parquet(file)
     except FileNotFoundError:
         raise FindingError(f"{file} is not there") from None
     except (OSError, pa.ArrowInvalid) as problem:
         raise FindingError(f"{file} is damaged: {str(problem).splitlines()[0]}") from None
-    if found.schema.remove_metadata() != tables.schema():
+    if found.schema.remove_metadata() != tables.schema(former=former):
         raise FindingError(f"{file} has other columns than this program writes")
     return found
 
@@ -89,7 +89,7 @@ def _write_parquet(table: pa.Table, sink: IO[bytes]) -> None:
 
     parquet.write_table(
         table, sink, version="2.6", compression="zstd", compression_level=ZSTD_LEVEL, row_group_size=ROWS_A_GROUP,
-        use_dictionary=[name for name in tables.COLUMNS if name not in ENCODINGS], column_encoding=ENCODINGS,
+        use_dictionary=[name for name in table.column_names if name not in ENCODINGS], column_encoding=ENCODINGS,
         store_decimal_as_integer=True, write_page_checksum=True, store_schema=True,
         sorting_columns=[parquet.SortingColumn(tables.COLUMNS.index("timestamp"))],
     )  # fmt: skip

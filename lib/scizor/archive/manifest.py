@@ -19,13 +19,15 @@ from scizor.market.pieces import Counted, Piece
 from scizor.market.types import Kind, Origin, Timeframe
 
 NAME = "manifest.json"
-VERSION = 1
+VERSION = 2  # 1 knew no former versions and no flags
 MEANING = {
     "timestamp": "start of the bar, UTC; a daily bar: 00:00 UTC of its session date",
     "session_date": "the exchange day, in the exchange's own time zone",
     "open, high, low, close, wap": "exact decimals in the symbol's currency, split-adjusted by the vendor as of known_from",
     "volume": "shares, may be fractional; null where the vendor has none",
     "source, request_id": "who says so, and in answer to which request (requests, below)",
+    "former": "true: the file holds former versions of the bars in the file beside it, each known in [known_from, known_to)",
+    "flags": "doubts about the bar, as bits: the table doubt_bits",
     "known_from": "since when this version is known; revision: how often it had changed before",
     "digest": "SHA-256 of the values, see scizor.archive.table.digest",
 }  # fmt: skip
@@ -34,7 +36,7 @@ MEANING = {
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file. path: below the root. con_id: the contract whose bars they are, where known. sha256, digest: hex.
-    first, last: starts of the first and the last bar. requests: rows of collection_logs, as text."""
+    first, last: starts of the first and the last bar. requests: rows of collection_logs, as text. former: it holds former versions."""
 
     path: str
     piece: Piece
@@ -47,6 +49,7 @@ class Entry:
     written_at: datetime
     con_id: int | None = None
     requests: tuple[dict[str, Any], ...] = ()
+    former: bool = False
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ def load(folder: Path, mode: str = "") -> Manifest:
     try:
         found = json.loads(file.read_bytes())
         entries = [_heard(each) for each in found["files"]]
-        if found["version"] != VERSION:
+        if not 1 <= found["version"] <= VERSION:
             raise FindingError(f"{file} is of version {found['version']}, this program knows {VERSION}")
         return Manifest(folder, found["mode"], {each.path: each for each in entries})
     except FileNotFoundError:
@@ -97,7 +100,7 @@ def _said(entry: Entry) -> dict[str, Any]:
         "kind": str(piece.origin.kind), "source": piece.origin.source, "regular_hours": piece.origin.regular_hours,
         "year": piece.year, "start": piece.start.isoformat(), "end": piece.end.isoformat(), "first": entry.first.isoformat(),
         "last": entry.last.isoformat(), "rows": counted.rows, "newest": counted.newest.isoformat(), "revisions": counted.revisions,
-        "bytes": entry.bytes, "sha256": entry.sha256, "digest": entry.digest, "written_at": entry.written_at.isoformat(),
+        "flags": counted.flags, "former": entry.former, "bytes": entry.bytes, "sha256": entry.sha256, "digest": entry.digest, "written_at": entry.written_at.isoformat(),
         "requests": list(entry.requests),
     }  # fmt: skip
 
@@ -112,8 +115,8 @@ def _heard(said: dict[str, Any]) -> Entry:
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"a path that leads out of the archive: {path}")
     return Entry(
-        str(path), piece, Counted(int(said["rows"]), at("newest"), int(said["revisions"])), at("first"), at("last"), int(said["bytes"]),
-        said["sha256"], said["digest"], at("written_at"), said["con_id"], tuple(said["requests"]),
+        str(path), piece, Counted(int(said["rows"]), at("newest"), int(said["revisions"]), int(said.get("flags", -1))), at("first"), at("last"), int(said["bytes"]),
+        said["sha256"], said["digest"], at("written_at"), said["con_id"], tuple(said["requests"]), bool(said.get("former", False)),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from scizor.base.errors import FindingError
 from scizor.market.pieces import Counted, Piece
+from scizor.market.types import JUDGED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +25,15 @@ VALUES = ("timestamp", "session_date", "open", "high", "low", "close", "volume",
 #: What is the same in each row of a file.
 CONSTANTS = ("symbol", "timeframe", "kind", "source", "regular_hours")
 COLUMNS = (*CONSTANTS, *VALUES)
+#: Of former versions (sql/queries/copy_former.sql): each was known in [known_from, known_to).
+FORMER = (*VALUES, "known_to")
 DECIMALS = ("open", "high", "low", "close", "volume", "wap")
 NULLABLE = ("volume", "wap", "trades")
+SECONDS = 1_000_003  # a prime, as in the database's flags_weighed
 
 
-def schema() -> pa.Schema:
-    """symbol, timeframe, kind, source: text; timestamps in microseconds UTC; prices decimal(18, 8), volume decimal(23, 8)."""
+def schema(*, former: bool = False) -> pa.Schema:
+    """former: with known_to at the end. symbol, timeframe, kind, source: text; timestamps in microseconds UTC; prices decimal(18, 8), volume decimal(23, 8)."""
     import pyarrow as pa
 
     price, instant, text = pa.decimal128(18, 8), pa.timestamp("us", tz="UTC"), pa.dictionary(pa.int32(), pa.string())
@@ -37,24 +41,26 @@ def schema() -> pa.Schema:
         **dict.fromkeys(("symbol", "timeframe", "kind", "source"), text), "regular_hours": pa.bool_(), "timestamp": instant,
         "session_date": pa.date32(), **dict.fromkeys(DECIMALS, price), "volume": pa.decimal128(23, 8), "trades": pa.int32(),
         "flags": pa.int16(), "revision": pa.int16(), "request_id": pa.int64(), "known_from": instant,
+        "known_to": instant,
     }  # fmt: skip
-    return pa.schema([pa.field(name, types[name], nullable=name in NULLABLE) for name in COLUMNS])
+    names = (*CONSTANTS, *FORMER) if former else COLUMNS
+    return pa.schema([pa.field(name, types[name], nullable=name in NULLABLE) for name in names])
 
 
-def parse(chunks: Iterable[bytes | bytearray | memoryview], piece: Piece) -> pa.Table:
-    """The database's CSV lines (VALUES, no header) as a table of `schema`. A number that would not survive is refused."""
+def parse(chunks: Iterable[bytes | bytearray | memoryview], piece: Piece, *, former: bool = False) -> pa.Table:
+    """The database's CSV lines (VALUES or FORMER, no header) as a table of `schema`. A number that would not survive is refused."""
     import pyarrow as pa
     from pyarrow import csv
 
-    whole = schema()
+    whole, names = schema(former=former), FORMER if former else VALUES
     text = b"".join(chunks)
     if not text:
         return whole.empty_table()
     try:
         found = csv.read_csv(
-            pa.BufferReader(text), read_options=csv.ReadOptions(column_names=list(VALUES), block_size=1 << 24),
+            pa.BufferReader(text), read_options=csv.ReadOptions(column_names=list(names), block_size=1 << 24),
             convert_options=csv.ConvertOptions(
-                column_types={name: whole.field(name).type for name in VALUES}, null_values=[""], timestamp_parsers=[csv.ISO8601],
+                column_types={name: whole.field(name).type for name in names}, null_values=[""], timestamp_parsers=[csv.ISO8601],
             ),
         )  # fmt: skip
         found.validate(full=True)  # the reader itself lets an eleventh digit pass
@@ -64,16 +70,16 @@ def parse(chunks: Iterable[bytes | bytearray | memoryview], piece: Piece) -> pa.
 
 
 def with_constants(values: pa.Table, piece: Piece) -> pa.Table:
-    """The columns of VALUES with those of CONSTANTS before them."""
+    """The columns of VALUES or FORMER with those of CONSTANTS before them."""
     import pyarrow as pa
 
-    whole, rows = schema(), values.num_rows
+    whole, rows = schema(former="known_to" in values.column_names), values.num_rows
     said = {"symbol": piece.symbol, "timeframe": str(piece.timeframe), "kind": str(piece.origin.kind), "source": piece.origin.source}
     columns: list[Any] = [
         pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([word])) for word in said.values()
     ]
     columns.append(pa.repeat(piece.origin.regular_hours, rows))
-    return pa.table([*columns, *(values[name] for name in VALUES)], schema=whole)
+    return pa.table([*columns, *(values[name] for name in whole.names[len(CONSTANTS) :])], schema=whole)
 
 
 def text(table: pa.Table, *, names: Iterable[str] = VALUES, header: bool = False) -> bytes:
@@ -111,11 +117,15 @@ def _shortest(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def counted(table: pa.Table) -> Counted:
-    """Rows, the newest known_from, the sum of revisions."""
+    """Rows, the newest known_from (of former versions known_to), the sum of revisions; of flags as flags_weighed in the database."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    newest = pc.max(table["known_from"]).as_py()
-    return Counted(table.num_rows, newest or datetime.min.replace(tzinfo=UTC), pc.sum(table["revision"]).as_py() or 0)
+    newest = pc.max(table["known_to" if "known_to" in table.column_names else "known_from"]).as_py()
+    seconds = pc.divide(table["timestamp"].cast(pa.int64()), 1_000_000)
+    of_a_million = pc.subtract(seconds, pc.multiply(pc.divide(seconds, SECONDS), SECONDS))
+    flags = pc.sum(pc.multiply(table["flags"].cast(pa.int64()), of_a_million)).as_py()
+    return Counted(table.num_rows, newest or datetime.min.replace(tzinfo=UTC), pc.sum(table["revision"]).as_py() or 0, flags or 0)
 
 
 def ends(table: pa.Table) -> tuple[datetime, datetime]:
@@ -132,7 +142,7 @@ def digest(table: pa.Table) -> bytes:
     import pyarrow as pa
 
     total = hashlib.sha256()
-    for name in COLUMNS:
+    for name in table.column_names:
         column = table[name].combine_chunks() if table.num_rows else pa.array([], table.schema.field(name).type)
         total.update(f"{name}:{len(column)}:".encode())
         if pa.types.is_dictionary(column.type):
@@ -151,17 +161,17 @@ def digest(table: pa.Table) -> bytes:
     return total.digest()
 
 
-def read_csv(file: Any, piece: Piece) -> pa.Table:
+def read_csv(file: Any, piece: Piece, *, former: bool = False) -> pa.Table:
     """A CSV file that `text` wrote with its header, as a table of `schema`."""
     import pyarrow as pa
     from pyarrow import csv
 
-    whole = schema()
-    types = {name: whole.field(name).type for name in VALUES}
+    whole, names = schema(former=former), FORMER if former else VALUES
+    types = {name: whole.field(name).type for name in names}
     try:
         found = csv.read_csv(
             file, convert_options=csv.ConvertOptions(
-                column_types=types, include_columns=list(VALUES), null_values=[""], timestamp_parsers=[csv.ISO8601]
+                column_types=types, include_columns=list(names), null_values=[""], timestamp_parsers=[csv.ISO8601]
             ),
         )  # fmt: skip
     except (pa.ArrowInvalid, pa.ArrowKeyError) as problem:
@@ -170,7 +180,8 @@ def read_csv(file: Any, piece: Piece) -> pa.Table:
 
 
 def between(table: pa.Table, start: datetime, end: datetime, as_known: datetime | None = None) -> pa.Table:
-    """The bars that start in [start, end), UTC. as_known: of them those whose version was known then."""
+    """The bars that start in [start, end), UTC. as_known: of them those whose version was known then (of former versions: until
+    known_to), in the columns of bars, and without the doubts, which came later than the bars and nobody knows when."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -178,7 +189,13 @@ def between(table: pa.Table, start: datetime, end: datetime, as_known: datetime 
     chosen = pc.and_(pc.greater_equal(column, pa.scalar(start, kind)), pc.less(column, pa.scalar(end, kind)))
     if as_known:
         chosen = pc.and_(chosen, pc.less_equal(table["known_from"], pa.scalar(as_known, kind)))
-    return table.filter(chosen)
+        if "known_to" in table.column_names:
+            chosen = pc.and_(chosen, pc.greater(table["known_to"], pa.scalar(as_known, kind)))
+    found = table.filter(chosen)
+    if not as_known:
+        return found
+    own = pc.bit_wise_and(found["flags"], pa.scalar(~int(JUDGED) & 0x7FFF, pa.int16()))
+    return found.select(COLUMNS).set_column(COLUMNS.index("flags"), found.schema.field("flags"), own)
 
 
 def of_sessions(table: pa.Table, first: date | None, last: date | None) -> pa.Table:

@@ -8,7 +8,7 @@ database (sql/schema/010), which counts for itself: no caller can detach what no
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ class Held(NamedTuple):
     """A piece that is stored, whose, and by what one knows whether it has changed.
 
     folder: of a year that left the table, where its file is; empty: the table has it all. counted: None for a year that left
-    and of which the table has something again.
+    and of which the table has something again. former: of the former versions of its bars; None: they have none.
     """
 
     piece: Piece
@@ -35,6 +35,7 @@ class Held(NamedTuple):
     con_id: int | None
     counted: Counted | None
     folder: str = ""
+    former: Counted | None = None
 
     @property
     def rows(self) -> int:
@@ -43,12 +44,23 @@ class Held(NamedTuple):
 
 
 class Away(NamedTuple):
-    """A file whose bars are no more in the table."""
+    """A file whose bars are no more in the table, and that of their former versions (None: there are none)."""
 
     folder: str
     path: str
     year: int
     sha256: bytes
+    former: tuple[str, bytes] | None
+
+
+class Former(NamedTuple):
+    """A file of former versions. newest: the greatest known_to."""
+
+    path: str
+    rows: int
+    newest: datetime
+    sha256: bytes
+    digest: bytes
 
 
 class Returned(NamedTuple):
@@ -85,10 +97,11 @@ def held(
             first, last = year_of(year)
             piece = Piece(symbol, Timeframe(timeframe), Origin(Kind(kind), said, regular), year, max(start, first), min(end, last))
             series = Series(symbol_id, piece.timeframe, number)
-            folder = counts[3] if statement == "pieces_away" else ""
+            folder = counts[8] if statement == "pieces_away" else ""
             is_mixed = (series, year) in found or (folder and not piece.is_whole)
-            counted = None if is_mixed else Counted(counts[0], counts[1], int(counts[2]))
-            found[series, year] = Held(piece, series, con_id, counted, folder)
+            counted = None if is_mixed else Counted(counts[0], counts[1], int(counts[2]), int(counts[3]))
+            former = Counted(counts[4], counts[5], int(counts[6]), int(counts[7])) if counts[4] and not is_mixed else None
+            found[series, year] = Held(piece, series, con_id, counted, folder, former)
     return sorted(found.values(), key=lambda each: each.piece.path)
 
 
@@ -102,6 +115,12 @@ def copy_out(
         yield from copy
 
 
+def copy_former(connection: Connection, series: Series, start: datetime, end: datetime) -> Iterator[bytes | bytearray | memoryview]:
+    """The former versions of the bars that start in [start, end), by start and version, as CSV lines (archive.table.FORMER)."""
+    with connection.cursor() as cursor, cursor.copy(query("copy_former"), {**series.key, "start": start, "end": end}) as copy:
+        yield from copy
+
+
 def requests(connection: Connection, series: Series, start: datetime, end: datetime) -> tuple[dict[str, Any], ...]:
     """The rows of collection_logs that brought those bars."""
     values = {**series.key, "start": start, "end": end}
@@ -109,10 +128,13 @@ def requests(connection: Connection, series: Series, start: datetime, end: datet
 
 
 def written(
-    connection: Connection, folder: str, path: str, each: Held, counted: Counted, size: int, sha256: bytes, digest: bytes, now: datetime
+    connection: Connection, folder: str, path: str, each: Held, counted: Counted, size: int, sha256: bytes, digest: bytes, now: datetime,
+    former: Former | None = None,
 ) -> None:  # fmt: skip
-    """Remembers a file. One whose year has left the table for it stays what it was."""
+    """Remembers a year's files. One whose year has left the table for them stays what it was."""
+    beside = former._asdict() if former else dict.fromkeys(Former._fields) | {"rows": 0}
     values = {
+        **{f"former_{name}": value for name, value in beside.items()}, "flags": counted.flags,
         **each.series.key, "folder": folder, "path": path, "year": each.piece.year, "rows": counted.rows, "bytes": size,
         "sha256": sha256, "digest": digest, "newest": counted.newest, "revisions": counted.revisions, "now": now,
     }  # fmt: skip
@@ -120,24 +142,34 @@ def written(
 
 
 def verified(connection: Connection, folder: str, files: Iterable[tuple[str, bytes]], now: datetime) -> None:
-    """Remembers that these files (path, SHA-256) were read back and found equal."""
+    """Remembers that these files (path, SHA-256) were read back and found equal: of a year with former versions both must be."""
+    proved = dict(files)
+    rows = [
+        {"folder": folder, "path": path, "sha256": sha, "former_sha256": proved.get(former_of(path)), "now": now} for path, sha in proved.items()
+    ]
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(query("verified_archive"), [{"folder": folder, "path": path, "sha256": sha, "now": now} for path, sha in files])
+        cursor.executemany(query("verified_archive"), rows)
+
+
+def former_of(path: str) -> str:
+    """The file of former versions beside a file of bars: …/2024.parquet, …/2024.former.parquet."""
+    stem, dot, ending = path.rpartition(".")
+    return f"{stem}.former{dot}{ending}"
 
 
 def away(connection: Connection, series: Series, first_year: int, last_year: int) -> list[Away]:
     """The files of years that left the table; of two folders the one that the year left for."""
     values = {**series.key, "first_year": first_year, "last_year": last_year}
     found: dict[int, Away] = {}
-    for folder, path, year, sha256, _ in connection.execute(query("archives_away"), values):
-        found.setdefault(year, Away(folder, path, year, bytes(sha256)))
+    for folder, path, year, sha256, former, former_sha in connection.execute(query("archives_away"), values):
+        found.setdefault(year, Away(folder, path, year, bytes(sha256), (former, bytes(former_sha)) if former else None))
     return list(found.values())
 
 
 def files_of_year(connection: Connection, folder: str, year: int) -> list[tuple[str, bytes, bytes]]:
     """path, SHA-256 and digest of the files that a folder holds of a year."""
     rows = connection.execute(query("archives_of_year"), {"folder": folder, "year": year})
-    return [(path, bytes(sha256), bytes(digest)) for path, _, sha256, digest, *_ in rows]
+    return [(path, bytes(sha256), bytes(digest)) for path, sha256, digest in rows]
 
 
 def detach(connection: Connection, year: int, folder: str, now: datetime) -> int:
@@ -195,6 +227,19 @@ def give_back(
         stored = connection.execute(query("insert_returned"), values).rowcount
         connection.execute("SELECT recount_series(%(symbol_id)s, %(timeframe)s, %(origin)s::smallint, %(now)s)", values)
     return Returned(stored, same, found - same)
+
+
+def give_back_former(
+    connection: Connection, piece: Piece, con_id: int | None, columns: Mapping[str, Sequence[Any]], *, is_trial: bool = False
+) -> Returned:
+    """Stores former versions of bars that are in the table, in one transaction. columns: of archive.table.FORMER. other: those that
+    are otherwise here, or whose bar has no newer version here or whose request is not known."""
+    series = series_of(connection, piece, con_id)
+    with connection.transaction(force_rollback=is_trial):
+        lock_symbol(connection, series.symbol_id)
+        row = connection.execute(query("restore_former"), {**series.key, **columns}).fetchone()
+    assert row is not None
+    return Returned(*row)
 
 
 def series_of(connection: Connection, piece: Piece, con_id: int | None) -> Series:

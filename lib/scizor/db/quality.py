@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import psycopg
 
 from scizor.db.runs import Run
+from scizor.db.series import lock_symbol
 from scizor.db.sql import query
+from scizor.market.quality.outliers import Start
 from scizor.market.quality.score import Counts, Held
-from scizor.market.types import Bar, Session, Timeframe
+from scizor.market.types import JUDGED, Bar, Flag, Session, Timeframe
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 EVIDENCE_MAX = 1000  # characters, as the column's CHECK says
@@ -129,6 +131,32 @@ def store(
             cursor.executemany(query("add_quality_finding"), rows)
         score: Decimal | None = row[1]
         return score
+
+
+def judge(
+    connection: Connection, scope: Scope, seen: Sequence[Session], ids: Collection[int], doubts: Iterable[tuple[int, Start, Flag, bool]],
+    wrong: Iterable[tuple[int, date]],
+) -> int:  # fmt: skip
+    """Writes into bars.flags what is thought of the bars of `seen`, whose last session is the one that was judged: how many changed.
+
+    doubts: (symbol id, start, bit, whether it is withdrawn). wrong: (symbol id, session date) that a fault names. Inside a
+    transaction; one writer a symbol, as the merge has it.
+    """
+    found: dict[tuple[int, datetime], list[int]] = {}
+    for symbol_id, start, bit, is_withdrawn in doubts:
+        at = start if isinstance(start, datetime) else datetime(start.year, start.month, start.day, tzinfo=UTC)
+        found.setdefault((symbol_id, at), [0, 0])[is_withdrawn] |= bit
+    rows = [(*key, bits, gone) for key, (bits, gone) in found.items()]
+    columns = list(map(list, zip(*rows, strict=True))) if rows else [[], [], [], []]
+    faults = sorted(wrong)
+    values = {
+        **_key(scope), "ids": sorted(ids), "day": seen[-1].session_date, **range_of(scope.timeframe, seen[0], seen[-1])._asdict(),
+        **dict(zip(("symbols", "starts", "bits", "gone"), columns, strict=True)),
+        "wrong_symbols": [number for number, _ in faults], "wrong_days": [day for _, day in faults], "judged": int(JUDGED), "wrong": int(Flag.WRONG),
+    }  # fmt: skip
+    for each in sorted(ids):
+        lock_symbol(connection, each)
+    return connection.execute(query("judge_bars"), values).rowcount
 
 
 def _key(scope: Scope) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from scizor.base.errors import FindingError, UsageError
 from scizor.db import calendar, symbols, windows
 from scizor.db.runs import Run
 from scizor.db.sql import query
-from scizor.market.coverage import dates_of
+from scizor.market.coverage import dates_of, expected
 from scizor.market.types import Bar, Instrument, Kind, Origin, Outcome, OutcomeKind, Session, Timeframe, Window
 from scizor.market.validate import RULES, Severity, Staged, check
 from scizor.market.validate import Series as Rules
@@ -159,9 +159,8 @@ def _window(connection: Connection, row: Refusal, sessions: Sequence[Session], n
     }  # fmt: skip
     beside = connection.execute(query("bars_beside"), values).fetchone()
     assert beside is not None
-    whole = -(-int((session.close - session.open).total_seconds()) // timeframe.seconds)
     day = row.session_date
-    if beside[0] + (session.open <= row.timestamp < session.close) < whole:
+    if beside[0] + (session.open <= row.timestamp < session.close) < expected(session, timeframe):
         known = set(dates_of(sessions))
         day = next(each for each in (day + timedelta(days=step) for step in range(1, 15)) if each not in known)
     return Window(instrument, timeframe, day, day, origin, row.timestamp, row.timestamp + timedelta(seconds=timeframe.seconds))

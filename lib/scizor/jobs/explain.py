@@ -16,7 +16,8 @@ from scizor.db import symbols as stored_symbols
 from scizor.db.explain import Row
 from scizor.jobs import actions
 from scizor.market import due, validate
-from scizor.market.types import Instrument, Timeframe
+from scizor.market.quality import outliers
+from scizor.market.types import Flag, Instrument, Timeframe
 from scizor.market.validate import Severity
 from scizor.run.context import Context, Result
 
@@ -103,7 +104,7 @@ def _version(row: Row) -> list[str]:
     lines += _line("known", f"since {_at(row['known_from'])}, revision {row['revision']}{_restated(row)}")
     lines += _request(row)
     hard = [each.name for each in validate.RULES if each.severity is Severity.HARD]
-    flags = [f"{name} ({_meaning(name)})" for name, bit in validate.FLAGS.items() if row["flags"] & bit]
+    flags = [f"{name} ({_meaning(name)})" for name in (each.name.lower() for each in Flag if each.name and row["flags"] & each)]
     lines += _line("checked", f"{len(hard)} rules passed as it was stored; doubts: {', '.join(flags) or 'none'}")
     return lines
 
@@ -182,7 +183,10 @@ def _session(found: Row, instrument: Instrument) -> str:
 
 
 def _meaning(name: str) -> str:
-    return next((each.meaning.split(":")[0] for each in validate.RULES if each.name == name), "a rule of its own")
+    if name == "wrong":
+        return "a quality report calls its session or series faulty"
+    meanings = {each.name: each.meaning for each in outliers.RULES} | {each.name: each.meaning for each in validate.RULES}
+    return meanings[name].partition(":")[0] if name in meanings else "a rule of its own"
 
 
 def _line(name: str, text: str) -> list[str]:

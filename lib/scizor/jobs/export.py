@@ -1,8 +1,8 @@
 """bin/export: which years of which series to write, and writing them. What proves, detaches and brings back is in exporting.py.
 
 The path of a bar: db.archives.held (what there is) -> copy_out (CSV) -> archive.table.parse -> archive.files.write ->
-the manifest and `archives`. A year that has not changed since its file was written is left alone: rows, newest known_from
-and the sum of revisions tell.
+the manifest and `archives`. The former versions of its bars go the same way into a file beside it. A year that has not changed since
+its files were written is left alone: rows, newest known_from, and the sums of revisions and flags tell.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scizor.archive import files, manifest, table
 from scizor.archive.manifest import Entry, Manifest
@@ -19,13 +20,16 @@ from scizor.base.exit import Exit
 from scizor.base.progress import progress
 from scizor.db import archives
 from scizor.db import symbols as stored_symbols
-from scizor.db.archives import Held
+from scizor.db.archives import Former, Held
 from scizor.jobs import exporting
 from scizor.jobs.exporting import Tally
 from scizor.market import due
 from scizor.market.pieces import year_of
 from scizor.market.types import Timeframe
 from scizor.run.context import Context, Result
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ROW_BYTES = {"parquet": 20, "csv": 160}
 FILE_BYTES = 8000  # columns, statistics and page heads of a Parquet file, however few its rows
@@ -95,11 +99,15 @@ def is_current(found: Manifest, each: Held, form: str) -> bool:
     """Whether the file that the manifest names still says what is stored. Only a look at its size: --verify reads."""
     if form == "parquet" and is_only_copy(found, each):
         return True
-    entry = found.entries.get(f"{each.piece.path}.{form}")
-    if entry is None or entry.counted != each.counted:
-        return False
-    file = found.folder / entry.path
-    return file.is_file() and file.stat().st_size == entry.bytes
+    wanted = [(each.piece.path, each.counted), *([(each.piece.former_path, each.former)] if each.former else [])]
+    for path, counted in wanted:
+        entry = found.entries.get(f"{path}.{form}")
+        if entry is None or entry.counted != counted:
+            return False
+        file = found.folder / entry.path
+        if not (file.is_file() and file.stat().st_size == entry.bytes):
+            return False
+    return True
 
 
 def is_only_copy(found: Manifest, each: Held) -> bool:
@@ -117,30 +125,45 @@ def write(context: Context, found: Manifest, waiting: Sequence[Held], tally: Tal
             if context.stop.is_asked:
                 tally.is_cut_short = True
                 break
-            piece, path = each.piece, f"{each.piece.path}.{context.args.format}"
+            path = f"{each.piece.path}.{context.args.format}"
             bars = exporting.stored_bars(context, each)
             if not bars.num_rows:  # it left between the look and now
                 continue
-            file = found.folder / path
-            files.write(bars, file)
-            counted, size, sha = table.counted(bars), file.stat().st_size, files.sha256(file)
-            digest = table.digest(bars)
-            first, last = table.ends(bars)
-            evidence = archives.requests(connection, each.series, piece.start, piece.end)
-            found.entries[path] = Entry(
-                path, piece, counted, first, last, size, sha.hex(), digest.hex(), now, each.con_id, evidence
-            )  # fmt: skip
-            if piece.is_whole and context.args.format == "parquet":
-                archives.written(connection, str(found.folder), path, each, counted, size, sha, digest, now)
-            tally.written, tally.bars, tally.bytes = tally.written + 1, tally.bars + counted.rows, tally.bytes + size
-            context.log.debug("wrote %s: %d bars, %d bytes", path, counted.rows, size)
-            advance(text=piece.symbol)
+            evidence = archives.requests(connection, each.series, each.piece.start, each.piece.end)
+            entry, size = _put(found, each, path, bars, evidence, now)
+            beside = None
+            if each.former and (former := exporting.former_bars(context, each)).num_rows:
+                other, more = _put(found, each, archives.former_of(path), former, evidence, now)
+                beside = Former(other.path, other.counted.rows, other.counted.newest, bytes.fromhex(other.sha256), bytes.fromhex(other.digest))
+                tally.written, size = tally.written + 1, size + more
+            if each.piece.is_whole and context.args.format == "parquet":
+                sha, digest = bytes.fromhex(entry.sha256), bytes.fromhex(entry.digest)
+                archives.written(connection, str(found.folder), path, each, entry.counted, entry.bytes, sha, digest, now, beside)
+            tally.written, tally.bars, tally.bytes = tally.written + 1, tally.bars + entry.counted.rows, tally.bytes + size
+            context.log.debug("wrote %s: %d bars, %d bytes", path, entry.counted.rows, size)
+            advance(text=each.piece.symbol)
             unsaved += 1
             if unsaved == SAVED_EVERY:
                 found.save()
                 unsaved = 0
     if unsaved:
         found.save()
+
+
+def _put(
+    found: Manifest, each: Held, path: str, bars: pa.Table, evidence: tuple[dict[str, Any], ...], now: datetime
+) -> tuple[Entry, int]:
+    """Writes one file and names it in the manifest; the entry, and the file's size."""
+    file = found.folder / path
+    files.write(bars, file)
+    first, last = table.ends(bars)
+    former = "known_to" in bars.column_names
+    entry = Entry(
+        path, each.piece, table.counted(bars), first, last, file.stat().st_size, files.sha256(file).hex(), table.digest(bars).hex(), now,
+        each.con_id, () if former else evidence, former,
+    )  # fmt: skip
+    found.entries[path] = entry
+    return entry, entry.bytes
 
 
 def plan(context: Context, folder: Path, chosen: Sequence[Held], waiting: Sequence[Held]) -> str:

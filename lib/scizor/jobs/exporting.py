@@ -17,12 +17,15 @@ from scizor.base.errors import FindingError, RefusedError
 from scizor.base.exit import Exit
 from scizor.base.progress import progress
 from scizor.db import archives, migrate
-from scizor.db.archives import Held
+from scizor.db.archives import Former, Held
 from scizor.run import history
 from scizor.run.context import Context, Result
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+ROWS_AT_ONCE = 20_000  # former versions of one statement
 
 
 @dataclass(slots=True)
@@ -47,13 +50,21 @@ def stored_bars(context: Context, each: Held) -> pa.Table:
     return table.parse(archives.copy_out(context.connection, each.series, piece.start, piece.end), piece)
 
 
+def former_bars(context: Context, each: Held) -> pa.Table:
+    """The former versions of a piece's bars, from the table."""
+    piece = each.piece
+    return table.parse(archives.copy_former(context.connection, each.series, piece.start, piece.end), piece, former=True)
+
+
 def verify(context: Context, found: Manifest, chosen: Sequence[Held], tally: Tally) -> None:
     """Reads the files of what was chosen back. A damaged one that the table can replace is taken out of the manifest, so
     that the next run writes it anew."""
     proved: list[tuple[str, bytes]] = []
     root = str(found.folder)
     # Of the file for which a year left the table there is nothing to compare with: its digest tells.
-    held = {f"{each.piece.path}.{context.args.format}": each for each in chosen if not (each.folder == root and each.piece.is_whole)}
+    own = [each for each in chosen if not (each.folder == root and each.piece.is_whole)]
+    held = {f"{each.piece.former_path}.{context.args.format}": each for each in own if each.former}
+    held |= {f"{each.piece.path}.{context.args.format}": each for each in own}
     others = [path for path, entry in found.entries.items() if path not in held and _is_asked(context, entry)]
     is_forgotten = False
     with progress("verify", len(held) + len(others)) as advance:
@@ -71,15 +82,26 @@ def verify(context: Context, found: Manifest, chosen: Sequence[Held], tally: Tal
                     del found.entries[path]
                     is_forgotten = True
                 continue
-            if entry and each and each.piece.is_whole and not each.folder and path.endswith(".parquet"):
+            if entry and not entry.former and each and each.piece.is_whole and not each.folder and path.endswith(".parquet"):
                 # a folder that was copied here, or a database that was restored, may not know the file yet
-                archives.written(context.connection, root, path, each, entry.counted, entry.bytes, sha, bytes.fromhex(entry.digest), entry.written_at)
+                archives.written(
+                    context.connection, root, path, each, entry.counted, entry.bytes, sha, bytes.fromhex(entry.digest), entry.written_at,
+                    _beside(found, path),
+                )  # fmt: skip
             proved.append((path, sha))
             tally.verified += 1
             advance(text=path)
     if is_forgotten:
         found.save()
     archives.verified(context.connection, root, proved, context.clock.now())
+
+
+def _beside(found: Manifest, path: str) -> Former | None:
+    """The file of former versions beside a file of bars, as the manifest has it."""
+    entry = found.entries.get(archives.former_of(path))
+    if entry is None:
+        return None
+    return Former(entry.path, entry.counted.rows, entry.counted.newest, bytes.fromhex(entry.sha256), bytes.fromhex(entry.digest))
 
 
 def check(context: Context, found: Manifest, entry: Entry | None, path: str, held: Held | None) -> bytes:
@@ -90,11 +112,12 @@ def check(context: Context, found: Manifest, entry: Entry | None, path: str, hel
     sha = files.sha256(file)
     if sha.hex() != entry.sha256:
         raise FindingError(f"{path} has changed since it was written: its SHA-256 is another")
-    bars = files.read(file, entry.piece)
-    if table.counted(bars) != entry.counted or table.digest(bars).hex() != entry.digest:
+    bars = files.read(file, entry.piece, former=entry.former)
+    counted = table.counted(bars)
+    if counted != entry.counted._replace(flags=counted.flags if entry.counted.flags < 0 else entry.counted.flags) or table.digest(bars).hex() != entry.digest:
         raise FindingError(f"{path} does not hold the values that were exported")
     if held is not None:
-        stored = stored_bars(context, held)
+        stored = former_bars(context, held) if entry.former else stored_bars(context, held)
         if table.digest(stored) != table.digest(bars):
             raise FindingError(f"{path} is not what is stored now: {stored.num_rows:,} bars there, {bars.num_rows:,} here")
     return sha
@@ -118,7 +141,7 @@ def bring_back(context: Context, found: Manifest) -> Result:
         raise RefusedError(f"{found.folder} holds bars of mode {found.mode}, not {context.config.mode}")
     args, connection = context.args, context.connection
     wanted = [
-        entry for path, entry in sorted(found.entries.items())
+        entry for path, entry in sorted(found.entries.items(), key=lambda each: (each[1].former, each[0]))
         if path.endswith(f".{args.format}") and _is_asked(context, entry)
     ]  # fmt: skip
     years = sorted({entry.piece.year for entry in wanted})
@@ -159,6 +182,8 @@ def bring_back(context: Context, found: Manifest) -> Result:
 def _bring(context: Context, found: Manifest, entry: Entry) -> archives.Returned:
     """One file: proved, stored, and compared with what the table then says."""
     check(context, found, entry, entry.path, None)
+    if entry.former:
+        return _bring_former(context, found, entry)
     bars = files.read(found.folder / entry.path, entry.piece)
     done = archives.give_back(
         context.connection, entry.piece, entry.con_id, table.text(bars), entry.requests, context.clock.now(), is_trial=context.args.dry_run
@@ -173,6 +198,22 @@ def _bring(context: Context, found: Manifest, entry: Entry) -> archives.Returned
     if extra > 0:
         context.log.info("%s: the table holds %d bars more than the file", entry.path, extra)
     return done
+
+
+def _bring_former(context: Context, found: Manifest, entry: Entry) -> archives.Returned:
+    """Former versions, after the bars that they belong to: without those they would be a past of nothing."""
+    versions = files.read(found.folder / entry.path, entry.piece, former=True)
+    total = archives.Returned(0, 0, 0)
+    for start in range(0, versions.num_rows, ROWS_AT_ONCE):
+        part = versions.slice(start, ROWS_AT_ONCE)
+        columns = {name: part[name].to_pylist() for name in table.FORMER}
+        done = archives.give_back_former(context.connection, entry.piece, entry.con_id, columns, is_trial=context.args.dry_run)
+        total = archives.Returned(*(a + b for a, b in zip(total, done, strict=True)))
+    if context.args.dry_run:  # the bars before which they stand would be there by then
+        return archives.Returned(total.stored + total.other, total.same, 0)
+    if total.other:
+        context.log.warning("%s: %d former versions are otherwise here, or their bar is: they stay in the file", entry.path, total.other)
+    return total
 
 
 def _make_place(context: Context, years: Iterable[int]) -> None:

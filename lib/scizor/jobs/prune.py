@@ -57,7 +57,7 @@ def drop(context: Context, each: Detached) -> int:
         entry = found.entries.get(path)
         if entry is None or files.sha256(folder / path) != sha:
             raise FindingError(f"{folder / path} is not the file that was verified")
-        if table.digest(files.read(folder / path, entry.piece)) != digest:
+        if table.digest(files.read(folder / path, entry.piece, former=entry.former)) != digest:
             raise FindingError(f"{folder / path} does not hold the values that were exported")
         proved.append((path, sha))
     now = context.clock.now()

@@ -1,7 +1,9 @@
 """bin/report-quality: what a session's bars are worth: counted, looked at side by side, and scored by what was counted.
 
 It runs after the close, over the session and as many before as a comparison needs (80 daily bars, six sessions of shorter ones).
-What the vendor sends is not changed by it: a fault is told to a person, a doubt is written beside the bar.
+What the vendor sends is not changed by it: a fault is told to a person, and what is thought of a bar becomes bits of its flags
+(market.types.Flag), which make no other version of it. A report on some symbols only (--symbol) has not seen the market side by
+side, so it changes no flag.
 """
 
 from __future__ import annotations
@@ -17,17 +19,19 @@ from typing import Any, NamedTuple
 from scizor.base.errors import UsageError
 from scizor.base.exit import Exit
 from scizor.db import calendar, quality, symbols
+from scizor.db.connect import Connection
 from scizor.db.quality import Finding, Scope
 from scizor.jobs import listing
 from scizor.jobs.listing import tell
 from scizor.market import calendar as exchange
 from scizor.market import due
+from scizor.market.coverage import expected
 from scizor.market.ladder import ladder
 from scizor.market.quality import intraday, outliers, score, whole
 from scizor.market.quality.outliers import RULE, Doubt, Quote, Start
 from scizor.market.quality.score import Counts, Held
 from scizor.market.quality.words import EVERYBODY, KIND, Defect
-from scizor.market.types import Session, Timeframe
+from scizor.market.types import Flag, Session, Timeframe
 from scizor.run.context import Context, Result
 
 DAILY, SHORTER = 80, 6  # sessions that are read: the last is the one that is judged
@@ -84,20 +88,21 @@ def report(context: Context, scope: Scope, sessions: Sequence[Session], names: S
     seen = sessions[-(DAILY if scope.timeframe is Timeframe.DAY1 else SHORTER) :]
     if scope.timeframe is Timeframe.DAY1:
         defects, doubts = _daily(context, scope, seen, held)
-        expected = 1
     else:
         defects, doubts = _shorter(context, scope, seen, held)
-        expected = -(-int((session.close - session.open).total_seconds()) // scope.timeframe.seconds)
+    whole_session = expected(session, scope.timeframe)
     numbers = {each.symbol: each.symbol_id for each in held}
     overruled = quality.accepted(connection, scope, seen[0].session_date)
     defects = [each for each in defects if (numbers.get(each.symbol, 0), each.day) not in overruled]
     day = session.session_date
+    earlier = [(name, each) for name, each in doubts if not _is_of(session, each)]
+    doubts = [(name, each) for name, each in doubts if _is_of(session, each)]
     quarantined, revised = quality.counts(connection, scope, session, ids)
     wrong = score.wrong_symbols([each for each in defects if each.day == day], held)
     standing = {(name, each.start) for name, each in doubts if not each.is_confirmed}
-    counts = score.tally(held, expected)
+    counts = score.tally(held, whole_session)
     counts = counts._replace(
-        quarantined=quarantined, revised=revised, wrong=sum(min(each.stored, expected) for each in held if each.symbol in wrong),
+        quarantined=quarantined, revised=revised, wrong=sum(min(each.stored, whole_session) for each in held if each.symbol in wrong),
         doubted=min(len(standing), counts.stored),
     )  # fmt: skip
     first = sessions[-min(TOLD, len(sessions))].session_date
@@ -106,22 +111,41 @@ def report(context: Context, scope: Scope, sessions: Sequence[Session], names: S
     if context.args.dry_run:
         return Report(scope, day, counts, findings, counts.score)
     row = context.row
-    stored = context.transact(lambda link: quality.store(link, row, scope, day, counts, findings, context.clock.now()))
-    return Report(scope, day, counts, findings, stored)
+    bits = [(numbers[name], each.start, Flag[each.rule.upper()], False) for name, each in doubts if not each.is_confirmed]
+    bits += [(numbers[name], each.start, Flag[each.rule.upper()], True) for name, each in earlier if each.is_confirmed]
+    faults = {
+        (numbers[name], each.session_date) for each in sessions[-min(TOLD, len(seen)) :]
+        for name in score.accused([defect for defect in defects if defect.day == each.session_date], numbers)
+        if (numbers[name], each.session_date) not in overruled
+    }  # fmt: skip
+
+    def write(link: Connection) -> Decimal | None:
+        if not names:
+            quality.judge(link, scope, seen, ids, bits, faults)
+        return quality.store(link, row, scope, day, counts, findings, context.clock.now())
+
+    return Report(scope, day, counts, findings, context.transact(write))
+
+
+def _is_of(session: Session, doubt: Doubt) -> bool:
+    """Whether it is about a bar of this session."""
+    if isinstance(doubt.start, datetime):
+        return session.open <= doubt.start <= session.last
+    return doubt.start == session.session_date
 
 
 Doubts = list[tuple[str, Doubt]]
 
 
 def _daily(context: Context, scope: Scope, sessions: Sequence[Session], held: Sequence[Held]) -> tuple[list[Defect], Doubts]:
-    """The market side by side; and the last bar of each code against those before."""
+    """The market side by side; and each bar of a code against those before."""
     names = {each.symbol_id: each.symbol for each in held}
     times = quality.range_of(scope.timeframe, sessions[0], sessions[-1])
     market = {names[number]: [bar for _, bar in rows] for number, rows in quality.bars(context.connection, scope, list(names), times)}
     days = [each.session_date for each in sessions]
     found, _ = whole.find(market, days, lambda day: f"{scope.calendar} closed on {day}", calendar=scope.calendar)
     tick = ladder(scope.calendar).tick_size
-    doubts = [(name, each) for name, bars in market.items() for each in outliers.arriving(bars, tick) if each.start == days[-1]]
+    doubts = [(name, each) for name, bars in market.items() for each in outliers.arriving(bars, tick)]
     return found, doubts
 
 
@@ -137,8 +161,7 @@ def _shorter(context: Context, scope: Scope, sessions: Sequence[Session], held: 
     for number, rows in quality.bars(context.connection, scope, list(names), quality.range_of(scope.timeframe, sessions[0], sessions[-1])):
         name, bars = names[number], [bar for _, bar in rows]
         today = [bar for date_, bar in rows if date_ == day]
-        starts = {each.start for each in today}
-        doubts += [(name, each) for each in outliers.arriving(bars, tick, auction) if each.start in starts]
+        doubts += [(name, each) for each in outliers.arriving(bars, tick, auction)]
         doubts += [(name, each) for each in outliers.after_close(today, tick)]
         by_session = [(date_, opens[date_], [bar for _, bar in group]) for date_, group in groupby(rows, itemgetter(0)) if date_ in opens]
         found += intraday.faults(name, by_session)

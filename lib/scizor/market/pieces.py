@@ -16,12 +16,14 @@ from scizor.market.types import Origin, Timeframe
 class Counted(NamedTuple):
     """By what one knows whether bars have changed: each change adds a row, or raises revision and known_from.
 
-    rows: how many. newest: the greatest known_from, UTC. revisions: the sum of revision.
+    rows: how many. newest: the greatest known_from, UTC (of former versions: known_to). revisions: the sum of revision.
+    flags: doubts change no version, so of these the sum of each bar's flags times its second of a million; -1: not known.
     """
 
     rows: int
     newest: datetime
     revisions: int
+    flags: int = 0
 
 
 class Piece(NamedTuple):
@@ -45,6 +47,11 @@ class Piece(NamedTuple):
         series = f"{self.timeframe}/{quote(self.symbol, safe=' ._-')}/{self.origin.kind}-{self.origin.source}-{hours}"
         part = "" if self.is_whole else f".{self.start:%Y%m%dT%H%M}-{self.end:%Y%m%dT%H%M}"
         return f"{series}/{self.year}{part}"
+
+    @property
+    def former_path(self) -> str:
+        """The same of its bars' former versions: 1min/CBA/TRADES-ib-regular/2024.former."""
+        return f"{self.path}.former"
 
 
 def year_of(year: int) -> tuple[datetime, datetime]:

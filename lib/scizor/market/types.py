@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from typing import NamedTuple
 
 
@@ -62,6 +62,25 @@ class Bar(NamedTuple):
     volume: float | None = None
     wap: float | None = None
     trades: int | None = None
+
+
+class Flag(IntFlag):
+    """Doubts that do not refuse a bar: the bits of bars.flags, named as the rules are. The table doubt_bits says the same.
+
+    OFF_TICK comes with the bar; the others are bin/report-quality's, which sets and clears them once a session is over.
+    """
+
+    OFF_TICK = 1
+    STEP = 2
+    SPREAD = 4
+    VOLUME = 8
+    HAMPEL = 16
+    BROWNLEES_GALLO = 32
+    WRONG = 64
+
+
+JUDGED = Flag.STEP | Flag.SPREAD | Flag.VOLUME | Flag.HAMPEL | Flag.BROWNLEES_GALLO | Flag.WRONG
+SUSPECT = Flag.BROWNLEES_GALLO | Flag.WRONG  # what market_data_checked leaves out
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from scizor.market import actions
 from scizor.market.bars import number_text
 from scizor.market.ladder import ladder
-from scizor.market.types import Bar, Timeframe
+from scizor.market.types import Bar, Flag, Timeframe
 
 PRICE_MOST = 1_000_000_000  # as the domain `price`: above 0, below this; NaN and Infinity fail the upper bound
 QUANTITY_MOST = 1_000_000_000_000_000
@@ -170,7 +170,7 @@ RULES: tuple[Rule, ...] = (
 _RULE = {each.name: each for each in RULES}
 
 #: The bit of each soft rule in bars.flags.
-FLAGS = {each.name: 1 << place for place, each in enumerate(rule for rule in RULES if rule.severity is Severity.SOFT)}
+FLAGS = {each.name: int(Flag[each.name.upper()]) for each in RULES if each.severity is Severity.SOFT}
 
 
 def rule_sql(timeframe: Timeframe = Timeframe.DAY1) -> str:

@@ -25,7 +25,7 @@ def load(
 ) -> pa.Table:
     """The bars that start in [start, end), UTC, by start, in the columns of archive.table.COLUMNS, exact.
 
-    as_known: as they were known at that instant. FindingError when a file that holds some of them is absent or damaged: a
+    as_known: as they were known at that instant, by the former versions in the table and in files. FindingError when a file that holds some of them is absent or damaged: a
     history with a hole is not given silently.
     """
     from scizor.archive import files, table
@@ -34,10 +34,14 @@ def load(
     stored = table.parse(archives.copy_out(connection, series, start, end, as_known), piece)
     older = []
     for away in archives.away(connection, series, start.year, end.year):
-        file = Path(away.folder) / away.path
-        if files.sha256(file) != away.sha256:
-            raise FindingError(f"{file} is not the file that {symbol}'s bars of {away.year} left for", hint="restore it from a backup")
-        older.append(table.between(files.read(file, piece), start, end, as_known))
+        wanted = [(away.path, away.sha256, False)]
+        if away.former and as_known:
+            wanted.append((*away.former, True))
+        for path, sha256, is_former in wanted:
+            file = Path(away.folder) / path
+            if files.sha256(file) != sha256:
+                raise FindingError(f"{file} is not the file that {symbol}'s bars of {away.year} left for", hint="restore it from a backup")
+            older.append(table.between(files.read(file, piece, former=is_former), start, end, as_known))
     return table.merged(older, stored)
 
 

@@ -107,12 +107,13 @@ def absences(market: Market, days: Mapping[date, Day], sessions: Sequence[date])
 
 def copies(
     market: Market, days: Mapping[date, Day], sessions: Sequence[date],
-    confirmed: Callable[[date], float | None] = lambda _: None,
+    confirmed: Callable[[date], tuple[int, int]] = lambda _: (0, 0),
 ) -> list[Defect]:  # fmt: skip
     """Sessions that stand under two dates, wholly or in part.
 
-    confirmed: the share of a second source's bars of this day that ours agree with; None: it has none. It decides which date is
-    wrong; else the overnight gaps do: the date that does not follow from its neighbours opens further away from them.
+    confirmed: how many bars of this day a second source has, and with how many of them ours agree. It decides which date is
+    wrong; else the overnight gaps do: the date that does not follow from its neighbours opens further away from them. Neither is
+    taken for granted: of three copied pairs in the recorded ASX days each holds the session *after* it.
     """
     known = set(sessions)
     present = [each for each in days if each in known]
@@ -241,23 +242,34 @@ def _part(both: Sequence[tuple[Bar, Bar]]) -> int:
 
 
 def _wrong_one(
-    days: Mapping[date, Day], present: Sequence[date], first: int, second: int, confirmed: Callable[[date], float | None]
+    days: Mapping[date, Day], present: Sequence[date], first: int, second: int, confirmed: Callable[[date], tuple[int, int]]
 ) -> tuple[date, date, str]:
-    """(the wrong date, the right one, why)."""
+    """(the wrong date, the right one, why): by a second source where it tells the two apart, with what the gaps say beside it."""
     earlier, later = present[first], present[second]
-    shares = confirmed(earlier), confirmed(later)
-    for mine, theirs, wrong, right in ((*shares, earlier, later), (*shares[::-1], later, earlier)):
-        if mine is not None and mine < SHARE:
-            return wrong, right, f"a second source agrees with {mine:.0%} of its bars"
-        if theirs is not None and theirs > SHARE and mine is None:
-            return wrong, right, f"a second source has these bars on {right}"
+    by_gaps, words = _by_gaps(days, present, first, second)
+    seen = {day: confirmed(day) for day in (earlier, later)}
+    shares = {day: agreed / compared if compared else None for day, (compared, agreed) in seen.items()}
+    for wrong, right in ((earlier, later), (later, earlier)):
+        mine, theirs = shares[wrong], shares[right]
+        is_denied = mine is not None and mine < SHARE and (theirs is None or theirs > mine)
+        if is_denied or (mine is None and theirs is not None and theirs > SHARE):
+            said = " and ".join(f"{seen[day][1]} of {seen[day][0]} bars of {day}" for day in (wrong, right) if seen[day][0])
+            return wrong, right, f"a second source has {said} as they stand here" + (f"; {words}" if by_gaps == wrong else "")
+    if by_gaps is not None:
+        return by_gaps, later if by_gaps == earlier else earlier, words
+    return later, earlier, "copied from the session before, as far as can be told"
+
+
+def _by_gaps(days: Mapping[date, Day], present: Sequence[date], first: int, second: int) -> tuple[date | None, str]:
+    """Which of two equal sessions the overnight gaps around them call wrong, and how; None: they do not tell."""
+    earlier, later = present[first], present[second]
     before = _gap(days, present[first - 1] if first else None, earlier)
     after = _gap(days, later, present[second + 1] if second + 1 < len(present) else None)
     if before and after and before > GAP_RATIO * after:
-        return earlier, later, f"the codes' middle overnight gap in front of it is {before:.2%}, behind the other {after:.2%}: it holds the session that came after it"
+        return earlier, f"the codes' middle overnight gap in front of it is {before:.2%}, behind the other {after:.2%}: it holds the session that came after it"
     if before and after and after > GAP_RATIO * before:
-        return later, earlier, f"the codes' middle overnight gap behind it is {after:.2%}, in front of the other {before:.2%}: copied from the session before"
-    return later, earlier, "copied from the session before, as far as can be told"
+        return later, f"the codes' middle overnight gap behind it is {after:.2%}, in front of the other {before:.2%}: copied from the session before"
+    return None, ""
 
 
 def _gap(days: Mapping[date, Day], before: date | None, after: date | None) -> float | None:

@@ -5,6 +5,23 @@ agreement flags every bar after a genuine gap of 14 %, and one tick of a share a
 all of them. The reference always moves: it is made of the bars before, flagged or not. Nothing under a few price steps
 (`tick`) is ever a doubt. And a doubt that the next five bars confirm is withdrawn: the level has shifted, the bar was right.
 
+The volume rule as promised (5 times the 5-minute average) flags what trading is made of: bursts. On 181,350 recorded one-minute bars
+of 15 US shares it doubts 0.59 %, of a thin one (FAS) 2.5 %, while valid > 99.5 % is promised; a time-of-day profile (5 times the same
+minutes of five sessions too) leaves 0.35 % and 1.4 %. What tells a fault from a burst is the series' own: more than the busiest bars
+of all but one of the five sessions before, beside the promised rule. Measured, of one-minute and of 803,517 five-minute bars, with the
+worst share, and how many volumes planted at 100 times their size are named still:
+
+    beside the promised rule             1min, worst      named     5min, worst      named
+    nothing                              0.59 %, 2.5 %    100 %     0.25 %, 1.8 %    100 %
+    above the middle of the five         0.12 %, 0.29 %    98 %     0.16 %, 0.52 %   100 %
+    above all but one (taken)            0.09 %, 0.22 %    98 %     0.13 %, 0.33 %   100 %
+    above all of them                    0.07 %, 0.19 %    90 %     0.09 %, 0.19 %    99 %
+
+Brownlees and Gallo stays with bars shorter than a day. Over 1,220,957 recorded daily bars of the ASX it doubts 1,385: four of the
+faults that series and breaks name anyway, and 1,381 takeovers, placements and warnings; of the 9,830 bars that a second source
+confirms one (ANZ opened at 27.63 on 2012-10-18 and fell to 25.95, says Yahoo too). A daily series has real jumps and no 30
+neighbours that belong together; its faults have rules of their own, with 0 alarms on confirmed bars.
+
 Sources: Brownlees and Gallo 2006 (trimmed neighbourhood mean, 3 s + gamma, gamma for the granularity of prices); Hampel's
 identifier (median and MAD). A simulation over three profiles ranked them: Hampel with a floor of two ticks for the live flag,
 Brownlees and Gallo, which sees both sides of a jump, after the close.
@@ -40,7 +57,7 @@ RULES: tuple[Rule, ...] = (
     Rule("outside_session", Severity.HARD, "on a weekend or holiday, before the open or after the last phase", 0.0),
     Rule("step", Severity.SOFT, "the close is more than 10 % from the one before, and more than two ticks", 0.10),
     Rule("spread", Severity.SOFT, "the ask is more than 5 % above the bid, and more than two ticks", 0.05),
-    Rule("volume", Severity.SOFT, "more than 5 times the average of the 5 bars before, and of the 20; of an auction, than the auctions before", 5.0),
+    Rule("volume", Severity.SOFT, "more than 5 times the average of the 5 bars before, and of the 20, and more than the busiest bars of all but one of the five sessions before; of an auction, than the auctions before", 5.0),
     Rule("hampel", Severity.SOFT, "as it comes: more than 8 scaled deviations from the median of the 20 bars before", 8.0),
     Rule("brownlees_gallo", Severity.SOFT, "after the close: more than 3 deviations and two ticks from the trimmed mean of the 60 bars around", 3.0),
 )  # fmt: skip
@@ -52,6 +69,7 @@ CONFIRMING = 5  # bars that must agree with a doubted one
 BARS, BARS_LEAST = 20, 10  # that make Hampel's median
 MAD = 1.4826  # a normal deviation in median absolute deviations
 VOLUME_BARS = 5
+BUSY_SESSIONS = 5  # whose busiest bars say what a busy bar of this series is
 AUCTIONS_LEAST = 5  # of the same kind before one can be doubted
 AROUND, TRIM = 30, 0.1  # Brownlees and Gallo: bars on each side, and the share cut off at each end
 
@@ -77,7 +95,7 @@ class Quote(NamedTuple):
 
 @dataclass(slots=True)
 class Arriving:
-    """The rules over one series, bar by bar as they come; its memory is 20 bars and 20 auctions.
+    """The rules over one series, bar by bar as they come; its memory is 20 bars, 20 auctions and the busiest bars of five sessions.
 
     tick: the exchange's price step at a price. see() returns the doubts about a bar and, five bars later, those of them that
     were confirmed, so a live reader learns of both.
@@ -88,6 +106,8 @@ class Arriving:
     ranges: deque[float] = field(default_factory=lambda: deque(maxlen=BARS))
     sizes: deque[float] = field(default_factory=lambda: deque(maxlen=BARS))
     auctions: dict[str, deque[float]] = field(default_factory=dict)
+    busiest: deque[float] = field(default_factory=lambda: deque(maxlen=BUSY_SESSIONS))
+    most: float = 0.0  # the busiest bar of this session, auctions aside
     open: list[tuple[Doubt, float, float, list[float]]] = field(default_factory=list)  # doubt, its price, the level before, closes since
 
     def see(self, bar: Bar, auction: str = "") -> list[Doubt]:
@@ -98,6 +118,9 @@ class Arriving:
         if auction == "open":
             self.closes.clear()
             self.ranges.clear()
+            if self.most:
+                self.busiest.append(self.most)
+                self.most = 0.0
         new += self._hampel(bar)
         self.open += [(*each, []) for each in new]
         found += [doubt for doubt, _, _ in new] + self._volume(bar, auction)
@@ -136,6 +159,9 @@ class Arriving:
             sizes = list(self.sizes)
             usual = max(fmean(sizes[-VOLUME_BARS:]), fmean(sizes)) if len(sizes) >= VOLUME_BARS else None
             self.sizes.append(size)
+            self.most = max(self.most, size)
+            if self.busiest and size <= sorted(self.busiest)[-2:][0]:
+                return []
         return [Doubt(bar.start, "volume", size / usual, limit)] if usual and size > limit * usual else []
 
     def _confirmed(self, bar: Bar) -> list[Doubt]:

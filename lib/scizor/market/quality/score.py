@@ -63,8 +63,13 @@ def tally(held: Iterable[Held], whole: int) -> Counts:
 
 def wrong_symbols(defects: Collection[Defect], held: Collection[Held]) -> set[str]:
     """Symbols whose stored bars of the day some hard fault names, alone or with the whole market."""
+    return accused(defects, {each.symbol for each in held if each.stored})
+
+
+def accused(defects: Collection[Defect], symbols: Collection[str]) -> set[str]:
+    """Of these symbols, those whose bars of one day are wrong by these faults of that day."""
     hard = [each for each in defects if KIND[each.kind].severity is Severity.HARD]
     if any(each.symbol == EVERYBODY and each.kind in WHOLE for each in hard):
-        return {each.symbol for each in held if each.stored}
+        return set(symbols)
     named = {each.symbol for each in hard if each.kind != "missing_bar"}
-    return {each.symbol for each in held if each.stored and each.symbol in named}
+    return named & set(symbols)

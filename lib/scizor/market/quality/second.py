@@ -34,9 +34,14 @@ class Judgement:
     only_theirs: dict[tuple[str, date], Bar] = field(default_factory=dict)
     seen: dict[date, list[int]] = field(default_factory=dict)
 
+    def counts(self, day: date) -> tuple[int, int]:
+        """How many bars of a day both sources have, and with how many of them ours agree."""
+        compared, agreed = self.seen.get(day, (0, 0))
+        return compared, agreed
+
     def share(self, day: date) -> float | None:
         """The share of the second source's bars of a day with which ours agree; None without one."""
-        compared, agreed = self.seen.get(day, (0, 0))
+        compared, agreed = self.counts(day)
         return agreed / compared if compared else None
 
     def confirms(self, symbol: str, day: date) -> bool:

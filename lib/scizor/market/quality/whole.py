@@ -32,7 +32,7 @@ def find(
     known = set(sessions)
     for code, rows in bars.items():
         of_codes += series.conflicts(code, rows) + series.rows(code, single[code])
-    whole = market.copies(single, days, sessions, judgement.share)
+    whole = market.copies(single, days, sessions, judgement.counts)
     closed = market.closed_days(days, sessions, reason)
     others = Counter(day_of(bar) for source in theirs for each in source.values() for bar in each if bar.volume)
     for each in market.absences(single, days, sessions):
