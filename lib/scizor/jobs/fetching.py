@@ -76,7 +76,7 @@ async def collect(
     """Fetches and stores all windows, reconnecting if need be. label: what the progress bar says. Raises UnreachableError or
     RefusedError when not even the first connection came about."""
     tally, left = Tally(len(windows)), list(windows)
-    with progress(label, len(windows)) as bar, _ledger(context) as ledger, _writers(context) as writers:
+    with progress(label, len(windows)) as bar, pacing_ledger(context) as ledger, _writers(context) as writers:
         work = _Work(context, sessions, pacing_class, ledger, writers, tally, bar)
         for attempt in range(RECONNECTS_MAX + 1):
             if attempt:
@@ -84,7 +84,7 @@ async def collect(
                 await _pause(context, RECONNECT_SECONDS * 2 ** (attempt - 1))
             if not left or context.stop.is_asked:
                 break
-            async with _events(context) as events, AsyncExitStack() as stack:
+            async with recorded_events(context) as events, AsyncExitStack() as stack:
                 connecting = gateway.connect(context.config.gateway, context.config.mode, context.clock, on_event=events.note)
                 try:
                     connection = await stack.enter_async_context(connecting)
@@ -127,7 +127,7 @@ async def _over_one_connection(
     """What one connection could do; returns the windows that it could not."""
     context, tally = work.context, work.tally
     stop = Stop()
-    watch = asyncio.create_task(_watch(context.stop, connection, stop))
+    watch = asyncio.create_task(pass_on_stop(context.stop, connection, stop))
     try:
         ready, again = await _qualify(work, connection, windows)
         timeout = context.config.gateway.request_timeout_seconds
@@ -155,7 +155,7 @@ async def _over_one_connection(
 
 
 @asynccontextmanager
-async def _events(context: Context) -> AsyncIterator[stored_events.Recorder]:
+async def recorded_events(context: Context) -> AsyncIterator[stored_events.Recorder]:
     """What the connection said, written at the latest when it is over: a refusal and its end are the last words."""
     events = stored_events.Recorder(context.transact, context.run)
     try:
@@ -179,7 +179,7 @@ def _writers(context: Context) -> Writers:
 
 
 @contextmanager
-def _ledger(context: Context) -> Iterator[PostgresLedger]:
+def pacing_ledger(context: Context) -> Iterator[PostgresLedger]:
     """The shared budget, on a connection of its own: it works in a thread beside the one that stores."""
     server = context.server
     assert server is not None
@@ -191,7 +191,7 @@ def _ledger(context: Context) -> Iterator[PostgresLedger]:
         yield ledger
 
 
-async def _watch(asked: Stop, connection: Connection, stop: Stop) -> None:
+async def pass_on_stop(asked: Stop, connection: Connection, stop: Stop) -> None:
     """Passes on whichever comes first: somebody asks the run to stop, or the connection is lost."""
     waits = {asyncio.create_task(asked.wait()), asyncio.create_task(connection.until_lost())}
     try:
