@@ -18,6 +18,7 @@ from scizor.base.exit import Exit
 from scizor.base.progress import Progress, progress
 from scizor.base.protocols import PacingClass
 from scizor.db import events as stored_events
+from scizor.db import probes
 from scizor.db import windows as stored_windows
 from scizor.db.connect import connect
 from scizor.db.ledger import PostgresLedger
@@ -32,6 +33,7 @@ from scizor.ib.contracts import Qualified
 from scizor.ib.pacing import Limits
 from scizor.jobs import qualify
 from scizor.market.calendar import venue
+from scizor.market.expectations import AS_EVER, Expectations
 from scizor.market.types import Outcome, OutcomeKind, Session, Window
 from scizor.run.context import Context
 from scizor.run.few import Few
@@ -77,7 +79,7 @@ async def collect(
     RefusedError when not even the first connection came about."""
     tally, left = Tally(len(windows)), list(windows)
     with progress(label, len(windows)) as bar, pacing_ledger(context) as ledger, _writers(context) as writers:
-        work = _Work(context, sessions, pacing_class, ledger, writers, tally, bar)
+        work = _Work(context, sessions, pacing_class, ledger, writers, tally, bar, probes.expectations(context.connection))
         for attempt in range(RECONNECTS_MAX + 1):
             if attempt:
                 context.log.warning("the Gateway hung up (%s): connecting again", tally.lost)
@@ -109,13 +111,15 @@ class _Work:
     writers: Writers
     tally: Tally
     bar: Progress
+    expectations: Mapping[str, Expectations]
 
     async def keep(self, window: Window, outcome: Outcome) -> None:
         """One transaction: the request, its bars, what the coverage makes of it. Done again when the database went away in
         the middle: a commit in doubt may be repeated."""
         context, calendar, now = self.context, self.sessions[window.instrument.calendar], self.context.clock.now()
+        wanted = self.expectations.get(venue(window.instrument), AS_EVER)
         storing = self.writers.submit(
-            lambda connection: stored_windows.store(connection, context.run, None, window, outcome, now, sessions=calendar)
+            lambda connection: stored_windows.store(connection, context.run, None, window, outcome, now, sessions=calendar, expectations=wanted)
         )
         _add(self.tally, window, await asyncio.wrap_future(storing))
         self.bar(1, text=window.instrument.symbol)
@@ -136,7 +140,7 @@ async def _over_one_connection(
             return await history.fetch(connection, window, timeout_seconds=timeout, on_first_frame=on_first_frame)
 
         waiting = dict.fromkeys(ready)
-        limits = Limits.of(context.config.pacing)
+        limits = limits_of(context)
         asked = fetch_all(
             _allowed(ready, tally), fetch, work.ledger, context.clock, limits, pacing_class=work.pacing_class, stop=stop
         )
@@ -152,6 +156,14 @@ async def _over_one_connection(
         return again + [each for each in waiting if venue(each.instrument) not in tally.stopped]
     finally:
         watch.cancel()
+
+
+def limits_of(context: Context) -> Limits:
+    """As configured; how many to begin with as bin/probe measured it, unless a person has chosen a number of his own."""
+    limits = Limits.of(context.config.pacing)
+    if limits.soft_open_first != Limits().soft_open_first:
+        return limits
+    return replace(limits, soft_open_first=min(probes.open_first(context.connection, limits.soft_open_first), limits.open_max))
 
 
 @asynccontextmanager
