@@ -2,7 +2,7 @@
 
 CREATE TABLE probes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    run_id bigint REFERENCES job_runs,
+    run_id bigint REFERENCES job_runs ON DELETE SET NULL,
     asked_at instant NOT NULL,
     question text NOT NULL CHECK (question ~ '^[a-z][a-z0-9-]{0,47}$'),
     exchange text NOT NULL DEFAULT '' CHECK (exchange ~ '^[A-Z0-9_.]{0,16}$'),
@@ -17,7 +17,7 @@ CREATE TABLE probes (
 CREATE INDEX probes_question ON probes (question, exchange, id);
 COMMENT ON TABLE probes IS 'Questions about the Gateway, one row each time that one was asked. The newest row with an answer is what holds; a row without one says why, and changes nothing.';
 COMMENT ON COLUMN probes.id IS 'Its number.';
-COMMENT ON COLUMN probes.run_id IS 'Which run of bin/probe.';
+COMMENT ON COLUMN probes.run_id IS 'Which run of bin/probe; NULL: it was pruned.';
 COMMENT ON COLUMN probes.asked_at IS 'When.';
 COMMENT ON COLUMN probes.question IS 'Its name; bin/probe --dry-run lists what each is for.';
 COMMENT ON COLUMN probes.exchange IS 'About which exchange''s instruments; empty: about the Gateway.';

@@ -43,7 +43,10 @@ def place(server: Embedded, template: str, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("probe")
     with fresh_database(server, template) as where, connect(where, application="tests", owner=True) as owner:
         paths = PathsConfig(state=str(folder / "state"), logs=str(folder / "logs"))
-        found = Place(replace(Config(), mode="replay", database=where, paths=paths), owner, folder)
+        found = Place(replace(
+            Config(), mode="replay", database=where, paths=paths,
+            gateway=replace(Config().gateway, connect_timeout_seconds=150.0, request_timeout_seconds=90.0),
+        ), owner, folder)
         with found.gateway() as there:
             there.list_symbols("CBA", priority=1)
             there.list_symbols("WTC", priority=2)
@@ -114,7 +117,6 @@ def test_what_the_gateway_fails_is_not_established_and_changes_nothing(place: Pl
         there.inject("truncated", bar_size="1 min")
         there.inject("silence", message="reqHeadTimestamp")
         there.inject("error", "162:Historical Market Data Service error message:something new", bar_size="1 day", what="SCHEDULE")
-        there.config = replace(there.config, gateway=replace(there.config.gateway, request_timeout_seconds=5.0))
         status, said = ask(there, capfd, "--no-ladder")
         assert status is Exit.PARTIAL
         assert said["auction-in-regular-hours", "ASX"]["answer"] is None
