@@ -6,7 +6,7 @@ CREATE TABLE head_timestamps (
     head instant,
     ib_code integer,
     error_message text CHECK (length(error_message) <= 1000),
-    run_id bigint REFERENCES job_runs,
+    request_id bigint NOT NULL REFERENCES collection_logs,
     asked_at instant NOT NULL,
     PRIMARY KEY (symbol_id, con_id, origin),
     CHECK (head IS NULL OR error_message IS NULL)
@@ -18,8 +18,8 @@ COMMENT ON COLUMN head_timestamps.origin IS 'Kind, source and hours.';
 COMMENT ON COLUMN head_timestamps.head IS 'The first instant of which IB has data, UTC; NULL: it did not say.';
 COMMENT ON COLUMN head_timestamps.ib_code IS 'IB''s error code, where it did not.';
 COMMENT ON COLUMN head_timestamps.error_message IS 'Its text.';
-COMMENT ON COLUMN head_timestamps.run_id IS 'In which run.';
+COMMENT ON COLUMN head_timestamps.request_id IS 'The request: collection_logs.id.';
 COMMENT ON COLUMN head_timestamps.asked_at IS 'When.';
 
 GRANT INSERT ON head_timestamps TO scizor_collector;
-GRANT UPDATE (head, ib_code, error_message, run_id, asked_at) ON head_timestamps TO scizor_collector;
+GRANT UPDATE (head, ib_code, error_message, request_id, asked_at) ON head_timestamps TO scizor_collector;

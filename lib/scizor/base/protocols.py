@@ -21,6 +21,7 @@ class PacingClass(StrEnum):
     DAILY = "daily"
     GAP_FILL = "gap-fill"
     BACKFILL = "backfill"
+    PROBE = "probe"  # questions about the vendor himself
 
 
 class PacingRule(StrEnum):

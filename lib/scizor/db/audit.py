@@ -10,6 +10,7 @@ import psycopg
 
 from scizor.db.sql import array, query
 from scizor.market.completeness import Totals
+from scizor.market.expectations import Expectations, auction_start
 from scizor.market.types import Session, Timeframe
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -60,6 +61,32 @@ def recount(
         held = found.setdefault(symbol_id, {})
         held[day] = held.get(day, 0) + count
     return found
+
+
+def add_auctions(
+    counted: Counted, connection: Connection, timeframe: Timeframe, origin: int, sessions: Sequence[Session], symbols: Collection[int],
+    expectations: Expectations,
+) -> None:  # fmt: skip
+    """One more for each session with a bar of its closing auction, where that is expected of these symbols."""
+    for symbol_id, day in auctions(connection, timeframe, origin, sessions, symbols, expectations):
+        held = counted.setdefault(symbol_id, {})
+        held[day] = held.get(day, 0) + 1
+
+
+def auctions(
+    connection: Connection, timeframe: Timeframe, origin: int, sessions: Sequence[Session], symbols: Collection[int],
+    expectations: Expectations,
+) -> list[tuple[int, date]]:  # fmt: skip
+    """Symbol id and session date of the closing auctions that the table holds a bar of. Asks nothing where none is expected."""
+    begins = [(each, begin) for each in sessions if (begin := auction_start(each, timeframe, expectations)) is not None]
+    if not begins or not symbols:
+        return []
+    values = {
+        "timeframe": str(timeframe), "origin": origin, "symbols": sorted(symbols), "first": begins[0][1], "last": begins[-1][0].last,
+        "dates": array(each.session_date for each, _ in begins), "begins": array(begin for _, begin in begins),
+        "ends": array(each.last for each, _ in begins),
+    }  # fmt: skip
+    return connection.execute(query("auction_bars"), values).fetchall()
 
 
 def daily_totals(

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import psycopg
 
 from scizor.base.masking import mask
-from scizor.db.runs import Run
 from scizor.db.series import origin_id
 from scizor.db.sql import query
 from scizor.market.types import Instrument, Kind, Origin, Outcome
@@ -34,18 +33,13 @@ def load(connection: Connection) -> dict[tuple[int, Origin], Head]:
 
 
 def store(
-    connection: Connection,
-    run: Run | None,
-    instrument: Instrument,
-    origin: Origin,
-    answer: datetime | Outcome,
-    now: datetime,
+    connection: Connection, request: int, instrument: Instrument, origin: Origin, answer: datetime | Outcome, now: datetime
 ) -> None:
-    """One answer; the newest stands."""
+    """One answer; the newest stands. request: its row of collection_logs."""
     failed = answer if isinstance(answer, Outcome) else None
     connection.execute(query("store_head"), {
         "symbol_id": instrument.symbol_id, "con_id": instrument.con_id, "origin": origin_id(connection, origin),
         "head": None if failed else answer, "ib_code": failed.code if failed else None,
         "text": (mask(failed.text).replace("\0", "")[:TEXT_MAX] or failed.kind.value) if failed else None,
-        "run_id": run.id if run else None, "now": now,
+        "request_id": request, "now": now,
     })  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from scizor.db import answer, bars, calendar, coverage, requests, staging
+from scizor.db import answer, audit, bars, calendar, coverage, requests, staging
 from scizor.db.answer import Answer
 from scizor.db.bars import Merged
 from scizor.db.coverage import Known
@@ -27,6 +27,7 @@ from scizor.db.sql import query
 from scizor.db.staging import Refused, Staged
 from scizor.market import coverage as knowledge
 from scizor.market.bars import copy_text
+from scizor.market.expectations import AS_EVER, Expectations, auction_start
 from scizor.market.types import Bar, Coverage, Outcome, OutcomeKind, Session, Timeframe, Window
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -56,12 +57,12 @@ class Stored:
 
 def store(
     connection: Connection, run: Run | None, request: int | None, window: Window, outcome: Outcome, now: datetime, *,
-    sessions: Sequence[Session] | None = None,
+    sessions: Sequence[Session] | None = None, expectations: Expectations = AS_EVER,
 ) -> Stored:  # fmt: skip
     """Stores one answer. Repeating it changes no bar, so an unknown commit may be repeated.
 
     run: its fence is asked first; None for tools without one. request: its pending row; None makes one. sessions: the
-    whole calendar, oldest first, as loaded from the database; None loads it. Raises BusyError when the run has lost its
+    whole calendar, oldest first, as loaded from the database; None loads it. expectations: of its exchange. Raises BusyError when the run has lost its
     lock, FindingError when a timestamp has no zone.
     """
     if outcome.is_ok and not outcome.bars:  # an empty list is not an answer
@@ -69,12 +70,12 @@ def store(
     if sessions is None:
         sessions = calendar.load(connection, window.instrument.calendar)
     text = text_of(window.timeframe, outcome.bars, sessions) if outcome.is_ok else ""
-    return store_text(connection, run, request, window, outcome, text, now, sessions)
+    return store_text(connection, run, request, window, outcome, text, now, sessions, expectations)
 
 
 def store_text(
     connection: Connection, run: Run | None, request: int | None, window: Window, outcome: Outcome, text: str,
-    now: datetime, sessions: Sequence[Session],
+    now: datetime, sessions: Sequence[Session], expectations: Expectations = AS_EVER,
 ) -> Stored:  # fmt: skip
     """The same for bars that are COPY text already (market.bars.copy_text)."""
     if connection.info.transaction_status is not TransactionStatus.IDLE:
@@ -97,8 +98,9 @@ def store_text(
                 refused = staging.refuse(connection, series, staged, sessions, asked_at, number, now)
         # From here on little has to be waited for: the server merges while we think about coverage.
         with connection.pipeline():
-            merged, present = _merge(connection, series, window, received, staged, refused, sessions, known, number, now)
-            after = knowledge.after(known.coverage, window, outcome, sessions, present, refused.quarantine, now)
+            merged, present = _merge(connection, series, window, received, staged, refused, sessions, known, number, now, expectations)
+            doubtful = _doubtful(window, received, sessions) if expectations.empty_minutes_have_bars else ()
+            after = knowledge.after(known.coverage, window, outcome, sessions, present, refused.quarantine, now, doubtful)
             coverage.store(
                 connection, series, known, after, request=number, refused=refused, dates=knowledge.dates_of(sessions), now=now,
                 calendar=window.instrument.calendar,
@@ -149,7 +151,7 @@ def _open(session: Session) -> datetime:
 
 def _merge(
     connection: Connection, series: Series, window: Window, received: Answer, staged: Staged, refused: Refused,
-    sessions: Sequence[Session], known: Known, request: int, now: datetime,
+    sessions: Sequence[Session], known: Known, request: int, now: datetime, expectations: Expectations,
 ) -> tuple[Merged, set[date]]:  # fmt: skip
     """Brings the bars into the table. Also the session dates of the window that have all their bars there now."""
     if staged.received == 0:
@@ -161,29 +163,49 @@ def _merge(
         values = {**series.key, "first": min(dates), "last": max(dates), "added": merged.stored, "now": now}
         connection.execute(query("store_metadata"), values)
     if not daily:
-        low = bisect_left(sessions, window.first, key=_session_date)
-        asked = sessions[low : bisect_right(sessions, window.last, key=_session_date)]
-        return merged, _whole(connection, series, received, staged, refused, asked)
+        return merged, _whole(connection, series, received, staged, refused, _asked(window, sessions), expectations)
     if known.bar_count > sum(_between(sessions, *span) for span in known.coverage.spans):
         # The table has bars that no window asked for: one more than was wanted came with some answer.
         dates |= bars.stored_dates(connection, series, window.first, window.last)
     return merged, dates
 
 
+def _asked(window: Window, sessions: Sequence[Session]) -> Sequence[Session]:
+    low = bisect_left(sessions, window.first, key=_session_date)
+    return sessions[low : bisect_right(sessions, window.last, key=_session_date)]
+
+
+def _doubtful(window: Window, received: Answer, sessions: Sequence[Session]) -> set[date]:
+    """Sessions of which shorter bars came, but not all of continuous trading."""
+    if window.timeframe is Timeframe.DAY1:
+        return set()
+    return {
+        each.session_date for each in _asked(window, sessions)
+        if 0 < bisect_left(received.starts, each.close) - bisect_left(received.starts, each.open) < knowledge.expected(each, window.timeframe)
+    }  # fmt: skip
+
+
 def _whole(
-    connection: Connection, series: Series, received: Answer, staged: Staged, refused: Refused, asked: Sequence[Session]
-) -> set[date]:
+    connection: Connection, series: Series, received: Answer, staged: Staged, refused: Refused, asked: Sequence[Session],
+    expectations: Expectations,
+) -> set[date]:  # fmt: skip
     """Of these sessions, those of which the table has all shorter bars. The answer is in the table by now, so the table need
     only be asked of sessions that the answer alone does not complete."""
     found = {
         each.session_date for each in asked
         if each.session_date not in refused.dates and not received.has_double
         and bisect_left(received.starts, each.close) - bisect_left(received.starts, each.open) >= knowledge.expected(each, series.timeframe)
+        and ((begin := auction_start(each, series.timeframe, expectations)) is None
+             or bisect_left(received.starts, each.last) > bisect_left(received.starts, begin))
     }  # fmt: skip
     left = [each for each in asked if each.session_date not in found]
     if left and (not staged.is_first or refused.rows):
         counts = bars.session_counts(connection, series, left)
-        found |= {each.session_date for each in left if counts.get(each.session_date, 0) >= knowledge.expected(each, series.timeframe)}
+        for _, day in audit.auctions(connection, series.timeframe, series.origin, left, [series.symbol_id], expectations):
+            counts[day] = counts.get(day, 0) + 1
+        found |= {
+            each.session_date for each in left if counts.get(each.session_date, 0) >= knowledge.expected(each, series.timeframe, expectations)
+        }
     return found
 
 

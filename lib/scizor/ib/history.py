@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from scizor.ib.answers import History
+from scizor.ib.answers import Answer, History
 from scizor.ib.connection import Connection
 from scizor.ib.contracts import contract_of
 from scizor.market.exchanges import ZONES
@@ -55,25 +55,49 @@ async def fetch(
 
     The instrument must be qualified (ValueError). timeout_seconds: in the clock's seconds, for the whole answer.
     """
-    now = connection.clock.now()
-    instrument, kind = window.instrument, window.origin.kind
-    end, duration = end_of(window, now), duration_of(window)
-    contract = contract_of(instrument)
-    wire = connection.wire
-    answer = await connection.ask(
+    asked = end_of(window, connection.clock.now()), duration_of(window)
+    answer = await _ask_bars(connection, window, *asked, timeout_seconds, on_first_frame)
+    if isinstance(answer, Outcome):
+        return answer
+    history: History = answer.items[0]
+    return _close(window, history, answer.asked_at, answer.answered_at)
+
+
+async def fetch_uncut(
+    connection: Connection,
+    window: Window,
+    *,
+    until: datetime | None,
+    duration: str,
+    timeout_seconds: float,
+    on_first_frame: Callable[[datetime], None] | None = None,
+) -> Outcome:
+    """Bars as they came, for whoever asks how the Gateway answers: of the window only whose, of which size and kind. until:
+    aware, None for "until now"; duration: in IB's words."""
+    end = "" if until is None else until.astimezone(UTC).strftime("%Y%m%d %H:%M:%S UTC")
+    answer = await _ask_bars(connection, window, end, duration, timeout_seconds, on_first_frame)
+    if isinstance(answer, Outcome):
+        return answer
+    history: History = answer.items[0]
+    kind = OutcomeKind.OK if history.bars else OutcomeKind.EMPTY_UNCONFIRMED
+    return Outcome(kind, history.bars, None, "", False, answer.asked_at, answer.answered_at, history.sha256)
+
+
+async def _ask_bars(
+    connection: Connection, window: Window, end: str, duration: str, timeout_seconds: float,
+    on_first_frame: Callable[[datetime], None] | None,
+) -> Answer | Outcome:  # fmt: skip
+    contract, wire = contract_of(window.instrument), connection.wire
+    return await connection.ask(
         "history",
         lambda number: wire.reqHistoricalData(
-            number, contract, end, duration, BAR_SIZES[window.timeframe], kind.value, window.origin.regular_hours,
+            number, contract, end, duration, BAR_SIZES[window.timeframe], window.origin.kind.value, window.origin.regular_hours,
             formatDate=2, keepUpToDate=False, chartOptions=None,
         ),
         wire.cancelHistoricalData,
         timeout_seconds=timeout_seconds,
         on_first_frame=on_first_frame,
     )  # fmt: skip
-    if isinstance(answer, Outcome):
-        return answer
-    history: History = answer.items[0]
-    return _close(window, history, answer.asked_at, answer.answered_at)
 
 
 def _close(window: Window, history: History, asked_at: datetime, answered_at: datetime) -> Outcome:

@@ -25,7 +25,7 @@ from typing import NamedTuple
 from scizor.base.config import PacingConfig
 from scizor.base.errors import ConfigurationError
 from scizor.base.protocols import PacingClass, PacingRequest, PacingRule
-from scizor.market.types import Instrument, Origin, Timeframe, Window
+from scizor.market.types import Timeframe, Window
 
 #: The key of the row that says "IB has just refused us": every process sees it in the shared history and keeps still.
 COOL_DOWN = "cool-down"
@@ -145,17 +145,6 @@ def request_for(window: Window, limits: Limits, pacing_class: PacingClass = Paci
         weight=weight_of(origin.kind),
         pacing_class=pacing_class,
     )
-
-
-def head_request(
-    instrument: Instrument, origin: Origin, limits: Limits, pacing_class: PacingClass = PacingClass.DAILY
-) -> PacingRequest:
-    """A head timestamp as pacing sees it: under the hard rule whatever the bar size (IBKR campus, historical limitations)."""
-    contract = f"{instrument.con_id or instrument.symbol}@{instrument.exchange}/{origin.kind}"
-    return PacingRequest(
-        key=f"{contract}/head/{'rth' if origin.regular_hours else 'all'}", contract_key=contract,
-        rule=rule_for(Asked.HEAD_TIMESTAMP, limits.regime), weight=1, pacing_class=pacing_class,
-    )  # fmt: skip
 
 
 def cool_down(rule: PacingRule) -> PacingRequest:

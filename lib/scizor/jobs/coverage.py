@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scizor.base.errors import UsageError
 from scizor.base.exit import Exit
-from scizor.db import audit
+from scizor.db import audit, probes
 from scizor.db import calendar as stored_calendar
 from scizor.db import coverage as stored_coverage
 from scizor.db import symbols as stored_symbols
@@ -18,12 +18,15 @@ from scizor.db.audit import Evidence
 from scizor.db.connect import Connection
 from scizor.jobs.show import aligned
 from scizor.market import due
+from scizor.market.calendar import venue
 from scizor.market.completeness import UNASKED, Axis, Completeness, Totals, completeness, daily
+from scizor.market.expectations import AS_EVER, Expectations
 from scizor.market.types import Coverage, Instrument, Origin, Session, Timeframe
 from scizor.run.context import Context, Result
 
 HEAD = ("symbol", "bars", "kind", "sessions", "expected", "stored", "explained", "missing", "complete", "why")
 RIGHT = {3, 4, 5, 6, 7, 8}
+NOTHING_PROBED: Mapping[str, Expectations] = {}
 
 
 class Line(NamedTuple):
@@ -68,13 +71,14 @@ def read(context: Context) -> list[Line]:
         for name in {each.calendar for each in instruments}
     }
     axes = {name: Axis.of(each) for name, each in sessions.items()}
+    expectations = probes.expectations(connection)
     lines: list[Line] = []
     for timeframe, origin, number in stored_coverage.kinds(connection):
         if args.timeframe and timeframe.value not in args.timeframe:
             continue
         coverages = stored_coverage.load(connection, timeframe, origin, number, [each.symbol_id for each in instruments])
         held = [each for each in instruments if each.symbol_id in coverages]
-        found = audited(connection, timeframe, number, held, coverages, sessions, axes, first)
+        found = audited(connection, timeframe, number, held, coverages, sessions, axes, first, expectations)
         reasons = audit.evidence(connection, timeframe, number, list(found)) if args.why or args.json else {}
         for each in held:
             if each.symbol_id in found:
@@ -101,9 +105,10 @@ def _range(context: Context) -> tuple[date | None, date]:
 def audited(
     connection: Connection, timeframe: Timeframe, number: int, instruments: Sequence[Instrument], coverages: Mapping[int, Coverage],
     sessions: Mapping[str, Sequence[Session]], axes: Mapping[str, Axis], first: date | None = None,
+    expectations: Mapping[str, Expectations] = NOTHING_PROBED,
 ) -> dict[int, Completeness]:  # fmt: skip
     """How complete each series of one bar size and origin (its number) is, by symbol id, from `first` on or from the oldest
-    session that was ever asked for. sessions: those that are due, by calendar; axes: the same."""
+    session that was ever asked for. sessions: those that are due, by calendar; axes: the same. expectations: by exchange."""
     found: dict[int, Completeness] = {}
     for calendar, axis in axes.items():
         begins = {
@@ -121,9 +126,13 @@ def audited(
         if left:
             part = sessions[calendar][min(begins[each.symbol_id] for each in left) :]
             counted = audit.recount(connection, timeframe, number, part, [each.symbol_id for each in left])
+            for exchange in {venue(each) for each in left} & set(expectations):
+                those = [each.symbol_id for each in left if venue(each) == exchange]
+                audit.add_auctions(counted, connection, timeframe, number, part, those, expectations[exchange])
             for each in left:
                 days = sessions[calendar][begins[each.symbol_id] :]
-                found[each.symbol_id] = completeness(coverages[each.symbol_id], each, timeframe, days, counted.get(each.symbol_id, {}))
+                wanted = expectations.get(venue(each), AS_EVER)
+                found[each.symbol_id] = completeness(coverages[each.symbol_id], each, timeframe, days, counted.get(each.symbol_id, {}), wanted)
     return found
 
 

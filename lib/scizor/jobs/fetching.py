@@ -18,6 +18,7 @@ from scizor.base.exit import Exit
 from scizor.base.progress import Progress, progress
 from scizor.base.protocols import PacingClass
 from scizor.db import events as stored_events
+from scizor.db import probes
 from scizor.db import windows as stored_windows
 from scizor.db.connect import connect
 from scizor.db.ledger import PostgresLedger
@@ -32,6 +33,7 @@ from scizor.ib.contracts import Qualified
 from scizor.ib.pacing import Limits
 from scizor.jobs import qualify
 from scizor.market.calendar import venue
+from scizor.market.expectations import AS_EVER, Expectations
 from scizor.market.types import Outcome, OutcomeKind, Session, Window
 from scizor.run.context import Context
 from scizor.run.few import Few
@@ -96,15 +98,15 @@ async def collect(
     when it says so nothing more is asked, and the tally is cut. Raises UnreachableError or
     RefusedError when not even the first connection came about."""
     tally, left = Tally(len(windows)), list(windows)
-    with progress(label, len(windows)) as bar, ledger_of(context) as ledger, _writers(context) as writers:
-        work = _Work(context, sessions, pacing_class, ledger, writers, tally, bar, enough)
+    with progress(label, len(windows)) as bar, pacing_ledger(context) as ledger, _writers(context) as writers:
+        work = _Work(context, sessions, pacing_class, ledger, writers, tally, bar, probes.expectations(context.connection), enough)
         for attempt in range(RECONNECTS_MAX + 1):
             if attempt:
                 context.log.warning("the Gateway hung up (%s): connecting again", tally.lost)
                 await _pause(context, RECONNECT_SECONDS * 2 ** (attempt - 1))
             if not left or tally.is_cut or context.stop.is_asked:
                 break
-            async with _events(context) as events, AsyncExitStack() as stack:
+            async with recorded_events(context) as events, AsyncExitStack() as stack:
                 connecting = gateway.connect(context.config.gateway, context.config.mode, context.clock, on_event=events.note)
                 try:
                     connection = await stack.enter_async_context(connecting)
@@ -129,14 +131,16 @@ class _Work:
     writers: Writers
     tally: Tally
     bar: Progress
+    expectations: Mapping[str, Expectations]
     enough: Callable[[], bool] | None = None
 
     async def keep(self, window: Window, outcome: Outcome) -> None:
         """One transaction: the request, its bars, what the coverage makes of it. Done again when the database went away in
         the middle: a commit in doubt may be repeated."""
         context, calendar, now = self.context, self.sessions[window.instrument.calendar], self.context.clock.now()
+        wanted = self.expectations.get(venue(window.instrument), AS_EVER)
         storing = self.writers.submit(
-            lambda connection: stored_windows.store(connection, context.run, None, window, outcome, now, sessions=calendar)
+            lambda connection: stored_windows.store(connection, context.run, None, window, outcome, now, sessions=calendar, expectations=wanted)
         )
         _add(self.tally, window, await asyncio.wrap_future(storing))
         self.bar(1, text=window.instrument.symbol)
@@ -148,7 +152,7 @@ async def _over_one_connection(
     """What one connection could do; returns the windows that it could not."""
     context, tally = work.context, work.tally
     stop = Stop()
-    watch = asyncio.create_task(_watch(context.stop, connection, stop))
+    watch = asyncio.create_task(pass_on_stop(context.stop, connection, stop))
     try:
         ready, again = await _qualify(work, connection, windows)
         timeout = context.config.gateway.request_timeout_seconds
@@ -157,7 +161,7 @@ async def _over_one_connection(
             return await history.fetch(connection, window, timeout_seconds=timeout, on_first_frame=on_first_frame)
 
         waiting = dict.fromkeys(ready)
-        limits = Limits.of(context.config.pacing)
+        limits = limits_of(context)
         asked = fetch_all(
             _allowed(ready, work), fetch, work.ledger, context.clock, limits, pacing_class=work.pacing_class, stop=stop
         )
@@ -175,8 +179,16 @@ async def _over_one_connection(
         watch.cancel()
 
 
+def limits_of(context: Context) -> Limits:
+    """As configured; how many to begin with as bin/probe measured it, unless a person has chosen a number of his own."""
+    limits = Limits.of(context.config.pacing)
+    if limits.soft_open_first != Limits().soft_open_first:
+        return limits
+    return replace(limits, soft_open_first=min(probes.open_first(context.connection, limits.soft_open_first), limits.open_max))
+
+
 @asynccontextmanager
-async def _events(context: Context) -> AsyncIterator[stored_events.Recorder]:
+async def recorded_events(context: Context) -> AsyncIterator[stored_events.Recorder]:
     """What the connection said, written at the latest when it is over: a refusal and its end are the last words."""
     events = stored_events.Recorder(context.transact, context.run)
     try:
@@ -200,7 +212,7 @@ def _writers(context: Context) -> Writers:
 
 
 @contextmanager
-def ledger_of(context: Context) -> Iterator[PostgresLedger]:
+def pacing_ledger(context: Context) -> Iterator[PostgresLedger]:
     """The shared budget, on a connection of its own: it works in a thread beside the one that stores."""
     server = context.server
     assert server is not None
@@ -212,7 +224,7 @@ def ledger_of(context: Context) -> Iterator[PostgresLedger]:
         yield ledger
 
 
-async def _watch(asked: Stop, connection: Connection, stop: Stop) -> None:
+async def pass_on_stop(asked: Stop, connection: Connection, stop: Stop) -> None:
     """Passes on whichever comes first: somebody asks the run to stop, or the connection is lost."""
     waits = {asyncio.create_task(asked.wait()), asyncio.create_task(connection.until_lost())}
     try:

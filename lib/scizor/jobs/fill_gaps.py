@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from scizor.base.errors import UsageError
 from scizor.base.protocols import PacingClass
 from scizor.db import coverage as stored_coverage
+from scizor.db import probes
 from scizor.db import symbols as stored_symbols
 from scizor.jobs import backfill, calendars
 from scizor.jobs.backfill import Manner, carry_out
@@ -69,11 +70,12 @@ def contradicted(
     settled = now - timedelta(minutes=context.config.collect.settle_minutes)
     over = {name: [each for each in days if each.last <= settled] for name, days in sessions.items()}
     axes = {name: Axis.of(each) for name, each in over.items()}
+    expectations = probes.expectations(context.connection)
     found: Contradicted = {}
     for timeframe, origin, number in stored_coverage.kinds(context.connection):
         mine = [each.instrument for each in wants if (each.timeframe, each.origin) == (timeframe, origin)]
         known = stored_coverage.load(context.connection, timeframe, origin, number, [each.symbol_id for each in mine])
-        for symbol_id, whole in audited(context.connection, timeframe, number, mine, known, over, axes).items():
+        for symbol_id, whole in audited(context.connection, timeframe, number, mine, known, over, axes, None, expectations).items():
             if whole.contradicted:
                 found[symbol_id, timeframe, origin] = whole.contradicted
     return found

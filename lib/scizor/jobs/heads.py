@@ -9,30 +9,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from scizor.base.protocols import PacingClass, PacingRequest
+from scizor.base.protocols import PacingClass
 from scizor.db import coverage as stored_coverage
 from scizor.db import heads as stored
 from scizor.db import windows as stored_windows
 from scizor.db.connect import Connection
 from scizor.db.heads import Head
 from scizor.db.series import origin_id
-from scizor.ib import history
-from scizor.ib.connection import connect
 from scizor.ib.contracts import Qualified
-from scizor.ib.pacing import Limits, head_request
-from scizor.jobs import fetching, qualify
+from scizor.jobs import qualify
+from scizor.jobs.asking import Question, What, asking
 from scizor.market import chunks
 from scizor.market.chunks import Want
 from scizor.market.coverage import dates_of, unfold
 from scizor.market.exchanges import ZONES
 from scizor.market.types import Coverage, Instrument, Origin, Outcome, OutcomeKind, Session, Timeframe, Window
 from scizor.run.context import Context
-from scizor.run.paced import fetch_all
 
 SAVES_LEAST = 2  # requests of one symbol; one costs as much as the question
 ASKED_AGAIN = timedelta(days=1)  # where IB did not say
@@ -123,43 +120,21 @@ def _traded_since(context: Context) -> dict[int, int]:
 
 async def _ask(context: Context, asked: Sequence[Window], pacing_class: PacingClass) -> None:
     """Over a connection of its own, under the one budget. What IB does not say is kept as such."""
-    timeout, clock = context.config.gateway.request_timeout_seconds, context.clock
-    answers: dict[int, datetime] = {}
-    async with connect(context.config.gateway, context.config.mode, clock) as gateway:
+    async with asking(context, pacing_class) as asker:
         unknown = {each.instrument.symbol_id: each.instrument for each in asked if each.instrument.con_id is None}
-        contracts = await qualify.ask(context, gateway, list(unknown.values()))
-        ready = [each for window in asked if (each := _qualified(window, contracts)) is not None]
-
-        async def fetch(window: Window, on_first_frame: Callable[[datetime], None]) -> Outcome:
-            answer = await history.head(
-                gateway, window.instrument, kind=window.origin.kind, regular_hours=window.origin.regular_hours,
-                timeout_seconds=timeout, on_first_frame=on_first_frame,
-            )  # fmt: skip
-            if isinstance(answer, Outcome):
-                return answer
-            answers[window.instrument.symbol_id] = answer
-            return Outcome(OutcomeKind.OK, answered_at=clock.now())
-
-        with fetching.ledger_of(context) as ledger:
-            limits = Limits.of(context.config.pacing)
-            found = fetch_all(
-                ready, fetch, ledger, clock, limits, pacing_class=pacing_class, describe=_described, stop=context.stop
+        contracts = await qualify.ask(context, asker.connection, list(unknown.values()))
+        questions = [
+            Question(each.instrument, each.timeframe, each.first, each.last, each.origin, what=What.HEAD, purpose="where its history begins")
+            for window in asked if (each := _qualified(window, contracts)) is not None
+        ]  # fmt: skip
+        for question, reply in (await asker.ask(questions)).items():
+            answer = reply.head or reply.outcome
+            keep = partial(
+                stored.store, request=reply.request, instrument=question.instrument, origin=question.origin, answer=answer, now=context.clock.now()
             )
-            async for window, outcome in found:
-                answer = answers.get(window.instrument.symbol_id, outcome) if outcome.is_ok else outcome
-                now = clock.now()
-                await asyncio.to_thread(
-                    context.transact,
-                    lambda c, w=window, a=answer, n=now: stored.store(c, context.run, w.instrument, w.origin, a, n),
-                )
-                if isinstance(answer, Outcome):
-                    context.log.warning(
-                        "%s: IB did not say where its history begins: %s", window.instrument.symbol, answer.text
-                    )
-
-
-def _described(window: Window, limits: Limits, pacing_class: PacingClass, now: datetime) -> PacingRequest:
-    return head_request(window.instrument, window.origin, limits, pacing_class)
+            context.transact(keep)
+            if isinstance(answer, Outcome):
+                context.log.warning("%s: IB did not say where its history begins: %s", question.instrument.symbol, answer.text)
 
 
 def _qualified(window: Window, contracts: Mapping[int, Qualified | Outcome]) -> Window | None:

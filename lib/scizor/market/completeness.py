@@ -18,6 +18,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from scizor.market.coverage import COMPLETE, Mark, dates_of, expected, unfold
+from scizor.market.expectations import AS_EVER, Expectations
 from scizor.market.types import Coverage, Instrument, Session, Timeframe, Why
 
 UNASKED = "not asked yet"
@@ -119,9 +120,11 @@ def daily(coverage: Coverage, instrument: Instrument, axis: Axis, begin: int, fo
 
 
 def completeness(
-    coverage: Coverage | None, instrument: Instrument, timeframe: Timeframe, sessions: Sequence[Session], counted: Mapping[date, int]
-) -> Completeness:
-    """sessions: those that are due and wanted, oldest first. counted: the table's bars by session date."""
+    coverage: Coverage | None, instrument: Instrument, timeframe: Timeframe, sessions: Sequence[Session], counted: Mapping[date, int],
+    expectations: Expectations = AS_EVER,
+) -> Completeness:  # fmt: skip
+    """sessions: those that are due and wanted, oldest first. counted: the table's bars by session date, one for the closing
+    auction among them where it is expected."""
     dates = dates_of(sessions)
     low = bisect_left(dates, instrument.listed_from) if instrument.listed_from else 0
     high = bisect_right(dates, instrument.listed_to) if instrument.listed_to else len(dates)
@@ -134,7 +137,7 @@ def completeness(
         if isinstance(state, Mark) and state.why is Why.NOT_LISTED:
             continue
         lived += 1
-        whole = expected(session, timeframe)
+        whole = expected(session, timeframe, expectations)
         held = min(counted.get(session.session_date, 0), whole)
         total += whole
         stored += held

@@ -22,6 +22,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from scizor.market.expectations import AS_EVER, Expectations, auction_start
 from scizor.market.types import (
     Coverage,
     Incomplete,
@@ -149,11 +150,14 @@ def after(
     present: Collection[date],
     quarantined: Collection[date],
     now: datetime,
+    doubtful: Collection[date] = (),
 ) -> Coverage:
     """What is known after one request. sessions: the calendar's, oldest first, from the window to the newest that is over.
 
     present: session dates of the window whose bars the table now holds. quarantined: those whose bar was refused.
-    now: when the answer was stored; the request's own asked_at decides what was finished when it was made.
+    now: when the answer was stored; the request's own asked_at decides what was finished when it was made. doubtful: those
+    that lack some of their bars although a vendor like this one sends a bar for a minute without a trade: no second answer
+    explains them.
     """
     asked_at = outcome.asked_at or now
     begin, end = _asked(window, sessions, asked_at)
@@ -168,7 +172,7 @@ def after(
     dates = dates_of(part)
     states = unfold(coverage, dates)
     if outcome.kind in _ANSWERS:
-        _answered(coverage, states, low, high, part, dates, window.instrument, outcome, asked_at, set(present), set(quarantined), now)
+        _answered(coverage, states, low, high, part, dates, window.instrument, outcome, asked_at, set(present), set(quarantined), now, set(doubtful))
     else:
         _mark_failed(states, low, high, _why(outcome), now, outcome.is_permanent)
     return replace(fold(coverage, states, dates), refetched_to=refetched_to)
@@ -177,6 +181,7 @@ def after(
 def _answered(
     coverage: Coverage, states: list[State], low: int, high: int, sessions: Sequence[Session], dates: Sequence[date],
     instrument: Instrument, outcome: Outcome, asked_at: datetime, present: set[date], refused: set[date], now: datetime,
+    doubtful: set[date],
 ) -> None:  # fmt: skip
     """An answer was had, if only an empty one."""
     states[low:high] = [
@@ -189,7 +194,7 @@ def _answered(
         listed = high if seen is None else seen
     is_evidence = outcome.kind is OutcomeKind.OK or (outcome.kind is OutcomeKind.EMPTY_CONFIRMED and bool(coverage.spans))
     unlisted, young = Mark(Why.NOT_LISTED), bisect_right(sessions, asked_at - FRESH, key=_last)
-    absent: dict[tuple[State, bool], Mark] = {}  # thousands of sessions of a thin share are in the same few states
+    absent: dict[tuple[State, bool, bool], Mark] = {}  # thousands of sessions of a thin share are in the same few states
     for place in [each for each in range(low, high) if states[each] is not COMPLETE]:
         state = states[place]
         if dates[place] in refused:
@@ -197,19 +202,21 @@ def _answered(
         elif not listed <= place < delisted:
             states[place] = unlisted
         elif not (isinstance(state, Mark) and state.why in (Why.NO_TRADE, Why.CLOSED)):
-            case = (state, place >= young)
+            case = (state, place >= young, is_evidence and dates[place] not in doubtful)
             if case not in absent:
-                absent[case] = _absent(*case, asked_at, is_evidence)
+                absent[case] = _absent(*case[:2], asked_at, case[2])
             states[place] = absent[case]
     if seen is not None:
         _forget_not_listed(states, seen + 1, delisted)
 
 
-def expected(session: Session, timeframe: Timeframe) -> int:
-    """Bars that a session has: one a day, else those of continuous trading; what a closing auction adds is welcome."""
+def expected(session: Session, timeframe: Timeframe, expectations: Expectations = AS_EVER) -> int:
+    """Bars that a session has: one a day, else those of continuous trading; what a closing auction adds is welcome, and counts
+    only where it is known to belong to them."""
     if timeframe is Timeframe.DAY1:
         return 1
-    return -(-int((session.close - session.open).total_seconds()) // timeframe.seconds)
+    continuous = -(-int((session.close - session.open).total_seconds()) // timeframe.seconds)
+    return continuous + (auction_start(session, timeframe, expectations) is not None)
 
 
 def count(coverage: Coverage, instrument: Instrument, sessions: Sequence[Session]) -> Counts:

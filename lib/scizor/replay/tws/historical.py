@@ -23,11 +23,13 @@ _KIND_NAMES = {"TRADES": "Trades", "BID": "Bid", "ASK": "Ask", "MIDPOINT": "Midp
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Encoded messages in their order; bars: how many, for the service's latency; result: for the journal."""
+    """Encoded messages in their order; bars: how many, for the service's latency, which `factor` lengthens; result: for the
+    journal."""
 
     payloads: tuple[bytes, ...]
     result: str
     bars: int = 0
+    factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ def answer(asked: Asked, source: Source, options: GatewayOptions) -> Answer:
         return _details(asked, found, pattern, source, options)
     if len(found) > 1:
         return _error(asked, 200, texts.AMBIGUOUS.format(symbol=pattern.symbol))
+    if found[0].exchange in options.unentitled:
+        return _error(asked, 162, texts.hmds("no-permission", exchange=found[0].exchange, sec_type=found[0].sec_type))
     if asked.name == "reqHeadTimestamp":
         return _head(asked, found[0], source, options)
     try:
@@ -97,6 +101,8 @@ def answer(asked: Asked, source: Source, options: GatewayOptions) -> Answer:
         if problem.is_step:
             return _error(asked, 162, texts.hmds("invalid-step"))
         return _error(asked, 321, texts.REQUEST[321].format(cause=problem.cause))
+    if question.what == "SCHEDULE" and not options.serves_schedule:
+        return _error(asked, 321, texts.REQUEST[321].format(cause=texts.WHAT))
     if question.what == "SCHEDULE":
         return _schedule(asked, question, found[0], source, options)
     return _bars(asked, question, found[0], source, options)
@@ -105,7 +111,7 @@ def answer(asked: Asked, source: Source, options: GatewayOptions) -> Answer:
 def _bars(asked: Asked, question: history.Question, row: ContractRow, source: Source, options: GatewayOptions) -> Answer:
     rule = asked.rule
     other = int(rule.argument or 0) if rule and rule.name == "wrong-bars" else 0
-    found = history.bars(question, row, source, asked.at, other)
+    found = history.bars(question, row, source, asked.at, other, options)
     if not found:
         return _error(asked, 162, texts.hmds("no-data", name=_name(row, question.what)))
     login = ZoneInfo(options.zone)
@@ -123,7 +129,7 @@ def _bars(asked: Asked, question: history.Question, row: ContractRow, source: So
     if rule and rule.name == "error-after":
         return _broken_off(asked, rows, int(rule.argument), payload)
     warning = [_payload(asked, 10167, texts.REQUEST[10167])] if rule and rule.name == "10167" else []
-    return Answer((*warning, payload), f"bars={len(rows)}", len(rows))
+    return Answer((*warning, payload), f"bars={len(rows)}", len(rows), options.stated_end_factor if question.end else 1.0)
 
 
 def _span(question: history.Question, now: datetime) -> tuple[datetime, datetime]:

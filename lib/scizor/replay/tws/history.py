@@ -8,8 +8,9 @@ to the last moment at which something was traded. Nothing lies beyond the gatewa
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from scizor.market.types import Bar, Kind, Session, Timeframe
 from scizor.replay.sources import ContractRow, Source
 from scizor.replay.tws import texts
+from scizor.replay.tws.options import GatewayOptions
 
 SIZES: Mapping[str, Timeframe] = {
     "5 secs": Timeframe.SEC5, "30 secs": Timeframe.SEC30, "1 min": Timeframe.MIN1, "5 mins": Timeframe.MIN5,
@@ -30,6 +32,8 @@ KINDS = ("TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK")
 LONGEST = {"S": (86400, "days"), "D": (365, "years"), "W": (52, "years"), "M": (12, "years"), "Y": (68, "")}
 _INSTANT_ZONED_SINCE = 174  # INSTRUMENT_TIMEZONE: formatDate 1 carries its zone
 _UNKNOWN = -1  # what IB sends where it has no volume, no wap, no count
+
+AS_USUAL = GatewayOptions()
 
 Row = tuple[Any, ...]
 
@@ -139,8 +143,11 @@ def _before(day: date, count: int, unit: str) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
-def bars(question: Question, row: ContractRow, source: Source, now: datetime, con_id: int = 0) -> list[Bar]:
-    """The bars that answer the question, oldest first. con_id: of whose bars, when not the row's own."""
+def bars(
+    question: Question, row: ContractRow, source: Source, now: datetime, con_id: int = 0, manners: GatewayOptions = AS_USUAL
+) -> list[Bar]:
+    """The bars that answer the question, oldest first. con_id: of whose bars, when not the row's own. manners: what is not
+    established of the real one."""
     span = range_of(question, row, source, now)
     if not span.sessions:
         return []
@@ -150,16 +157,43 @@ def bars(question: Question, row: ContractRow, source: Source, now: datetime, co
         found = source.bars(con_id or row.con_id, question.size, kind, question.regular_hours, first, last, now)
         if question.size is Timeframe.DAY1:
             return found
-        return [each for each in found if _begins_in(each, span)]
+        found = [each for each in found if _begins_in(each, span, manners.end_is_inclusive)]
+        if not manners.auction_is_regular and question.regular_hours:
+            found = _without_auctions(found, span.sessions)
+        if not manners.zero_bars:
+            found = [each for each in found if each.volume != 0 or each.trades != 0]
+        return found + _unfinished(found, question.size, span, now) if manners.unfinished_bar else found
 
     if question.what == "BID_ASK":
         return [_bid_ask(bid, ask_) for bid, ask_ in zip(ask(Kind.BID), ask(Kind.ASK), strict=False)]
     return ask(Kind(question.what))
 
 
-def _begins_in(bar: Bar, span: Range) -> bool:
+def _begins_in(bar: Bar, span: Range, with_end: bool = False) -> bool:
     assert isinstance(bar.start, datetime)
-    return bar.start < span.end and (span.start is None or bar.start >= span.start)
+    is_before = bar.start < span.end or (with_end and bar.start == span.end)
+    return is_before and (span.start is None or bar.start >= span.start)
+
+
+def _without_auctions(found: list[Bar], sessions: Sequence[Session]) -> list[Bar]:
+    """What begins when continuous trading is over is left out."""
+    opens = [each.open for each in sessions]
+    return [
+        each for each in found
+        if isinstance(each.start, datetime) and (place := bisect_right(opens, each.start)) and each.start < sessions[place - 1].close
+    ]  # fmt: skip
+
+
+def _unfinished(found: Sequence[Bar], size: Timeframe, span: Range, now: datetime) -> list[Bar]:
+    """The bar that is being made at `now`, as far as it goes: so far nothing but the last price."""
+    session = span.sessions[-1]
+    if not found or span.end < now or not session.open < now < session.close:
+        return []
+    length = timedelta(seconds=size.seconds)
+    start = session.open + (now - session.open) // length * length
+    last = found[-1]
+    price = last.close
+    return [Bar(start, price, price, price, price, *(None, None, None) if last.volume is None else (1.0, price, 1))] if last.start < start else []
 
 
 def _bid_ask(bid: Bar, ask: Bar) -> Bar:

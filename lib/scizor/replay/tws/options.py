@@ -20,7 +20,12 @@ class GatewayOptions:
     service_seconds, bar_seconds: what an answer costs, and each bar in it. collapse_above: with more requests than that in
     service, together they get only 1/collapse_factor of what collapse_above would; None: never.
     message_rule: reject (error 100, the third closes) or pace (delays).
-    zone: of the Gateway's login, for times without a zone. auction_is_regular: SCHEDULE ends with the closing auction.
+    zone: of the Gateway's login, for times without a zone.
+    What is not established of the real one, for a client that must not assume it: auction_is_regular: hours, SCHEDULE and
+    regular-hours bars end with the closing auction, else before it; zero_bars: a minute without a trade has a bar, else
+    none; unfinished_bar: the bar that is being made is sent; end_is_inclusive: so is the bar that begins at the end asked
+    for; serves_schedule: else error 321; stated_end_factor: an answer takes so many times as long when an end was stated;
+    unentitled: exchanges without market data permission.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +43,12 @@ class GatewayOptions:
     collapse_factor: float = 10.0
     zone: str = "Australia/Sydney"
     auction_is_regular: bool = True
+    zero_bars: bool = True
+    unfinished_bar: bool = False
+    end_is_inclusive: bool = False
+    serves_schedule: bool = True
+    stated_end_factor: float = 1.0
+    unentitled: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     script: Path | None = None
     report: Path | None = None

@@ -56,6 +56,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--bar-seconds", type=float, default=DEFAULTS.bar_seconds)
     add("--collapse-above", type=int)
     add("--collapse-factor", type=float, default=DEFAULTS.collapse_factor)
+    add("--auction", choices=("regular", "extra"), default="regular")
+    add("--empty-minutes", choices=("bar", "none"), default="bar")
+    add("--unfinished-bar", action="store_true")
+    add("--end-included", action="store_true")
+    add("--no-schedule", action="store_true")
+    add("--stated-end-factor", type=float, default=DEFAULTS.stated_end_factor)
+    add("--no-permission", action="append", default=[], metavar="EXCHANGE")
     add("--fault", action="append", default=[])
     add("--script", type=Path)
     add("--report", type=Path)
@@ -198,6 +205,8 @@ def _options(args: argparse.Namespace, config: Config) -> GatewayOptions:
     return replace(
         DEFAULTS, host=args.host, port=port, account=args.account, regime=args.regime, message_rule=args.message_rule,
         service_seconds=args.service_seconds, bar_seconds=args.bar_seconds, collapse_above=args.collapse_above,
-        collapse_factor=args.collapse_factor, rules=tuple(parse_rule(each) for each in args.fault), script=args.script,
+        collapse_factor=args.collapse_factor, auction_is_regular=args.auction == "regular", zero_bars=args.empty_minutes == "bar",
+        unfinished_bar=args.unfinished_bar, end_is_inclusive=args.end_included, serves_schedule=not args.no_schedule,
+        stated_end_factor=args.stated_end_factor, unentitled=tuple(each.upper() for each in args.no_permission), rules=tuple(parse_rule(each) for each in args.fault), script=args.script,
         report=args.report,
     )  # fmt: skip

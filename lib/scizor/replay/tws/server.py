@@ -367,7 +367,7 @@ class Gateway:
             if rule and rule.name == "silence":
                 raise LostError
             if pending:
-                await self.service.serve(self.service.work(found.bars))
+                await self.service.serve(self.service.work(found.bars) * found.factor)
             if rule and rule.name in ("slow", "late"):
                 await self.clock.sleep(float(rule.argument))
         except LostError:
