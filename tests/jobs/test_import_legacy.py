@@ -264,10 +264,16 @@ def test_a_row_that_vanished_from_the_tables_is_found_out(place: Place) -> None:
     assert result.status is Exit.FINDING and "1 are nowhere" in result.summary
 
 
-def test_what_is_missing_or_forbidden_is_named(place: Place) -> None:
+def test_what_is_missing_or_forbidden_is_named(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     old = place.source("old_wrong", NAIVE)
     with pytest.raises(UsageError, match=r"name no time zone.*--time-zone"):
         place.call("import-legacy", "--source-schema", old)
+    place.superuser.execute("CREATE SCHEMA legacy; COMMENT ON SCHEMA legacy IS 'TimeZone=America/New_York'")
+    put(place.superuser, old, [[3, "2025-01-10 16:00", "1day", 10, 11, 9, 10, 100]])
+    assert place.call("import-legacy", "--source-schema", old).status is Exit.DONE
+    assert "America/New_York, as the database stated before it was migrated" in capsys.readouterr().out
+    assert place.rows("SELECT session_date FROM bars") == [(date(2025, 1, 10),)]
+    place.superuser.execute("DROP SCHEMA legacy")
     with pytest.raises(UsageError, match="no time zone Mars"):
         place.call("import-legacy", "--source-schema", old, "--time-zone", "Mars")
     with pytest.raises(UsageError, match="no table market_data in the schema nowhere"):
