@@ -116,3 +116,18 @@ def test_their_tables_in_a_schema_of_our_name_are_moved_too_and_others_there_are
     with connect(previous, application="tests", owner=True) as owner:
         originals.move_aside(owner, originals.standing(owner), "scizor_owner", ("scizor_reader",))
         assert schema_of(owner, "market_data") == ["legacy"] and not originals.standing(owner).others
+
+
+def test_a_table_in_pieces_moves_with_them_and_one_that_was_moved_before_is_never_overwritten(previous: DatabaseConfig, superuser_of: OpenAs) -> None:
+    with superuser_of(previous.name) as there:
+        there.execute("""
+            DROP TABLE collection_logs CASCADE; ALTER TABLE market_data RENAME TO whole;
+            CREATE TABLE market_data (LIKE whole) PARTITION BY LIST (symbol_id);
+            CREATE TABLE market_data_one PARTITION OF market_data FOR VALUES IN (1);
+            INSERT INTO market_data SELECT * FROM whole""")
+        originals.move_aside(there, originals.standing(there), "scizor_owner", ("scizor_reader",))
+        assert schema_of(there, "market_data") == schema_of(there, "market_data_one") == ["legacy"]
+        assert there.execute("SELECT count(*) FROM legacy.market_data").fetchone() == (2,)
+        there.execute("ALTER TABLE whole RENAME TO market_data")  # somebody has started the previous product again
+        with pytest.raises(RefusedError, match=r"public\.market_data .* has tables of that name already"):
+            originals.refuse(there, originals.standing(there), "scizor_owner")

@@ -154,6 +154,12 @@ def proof(connection: Connection, source: Source, mapping: Mapping, origin: int)
     return [Proved(*row) for row in connection.execute(_over(source, "legacy_proof"), values)]
 
 
+def accepted(connection: Connection, symbol_id: int, timeframe: str, origin: int, rule: str) -> set[tuple[datetime, str]]:
+    """Start and raw of the refused rows of a series that a person has accepted instead of its bar."""
+    values = {"symbol_id": symbol_id, "timeframe": timeframe, "origin": origin, "rule": rule}
+    return {(start, raw) for start, raw in connection.execute(query("legacy_accepted"), values)}
+
+
 def rules(connection: Connection, source: Source, origin: int, our_ids: Sequence[int] | None) -> list[tuple[str, str, int]]:
     """Rule, bar size and number of what was refused."""
     values = {"origin": origin, "source": source.told, "our_ids": None if our_ids is None else list(our_ids)}

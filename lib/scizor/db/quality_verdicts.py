@@ -25,7 +25,7 @@ from scizor.market.validate import Series as Rules
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: Rules that a person may overrule: the bar could have happened, and the table can hold it. What else is refused is impossible.
-RELEASABLE = {"stale_session", "dup_conflict", "wap_range", "another_contract"}
+RELEASABLE = {"stale_session", "dup_conflict", "legacy_conflict", "wap_range", "another_contract"}
 NOTE_MAX = 500  # characters, as the column's CHECK says
 LIST_MAX = 10_000
 

@@ -84,7 +84,7 @@ def run(context: Context) -> Result:
         origin = int(row[0]) if row else 0
         _tell(legacy.proof(connection, source, mapping, origin), [], known, is_dry=True)
         return Result(f"{total:,} rows in {source.told}; nothing was written")
-    origin = series.origin_id(connection, LEGACY)
+    origin = _origin(context)
     ends = legacy.span(found)
     sessions = calendars.load(context, list(known.instruments.values()), now, earliest=ends[0] - timedelta(days=7) if ends else None)
     if ends:
@@ -94,7 +94,7 @@ def run(context: Context) -> Result:
     counts = Counts()
     with progress("rows", total) as bar, legacy.rows(connection, source, mapping) as rows:
         for instrument, timeframe, stretch in _stretches(rows, known.instruments):
-            _keep(context, instrument, timeframe, stretch, sessions[instrument.calendar], counts)
+            _keep(context, instrument, timeframe, origin, stretch, sessions[instrument.calendar], counts)
             bar(len(stretch), text=f"{instrument.symbol} {timeframe}")
             if context.stop.is_asked:
                 return Result(f"{counts.done:,} of {total:,} rows; run it again, it goes on", counts=_row_counts(counts))
@@ -117,6 +117,16 @@ def _verdict(source: Source, proved: Sequence[Proved], total: int, counts: Count
         )  # fmt: skip
     done = f"{counts.stored:,} bars were new, {counts.revised:,} changed, {counts.unchanged:,} unchanged"
     return Result(f"{sums}; {done}", counts=_row_counts(counts), was_idle=not counts.stored and not counts.revised)
+
+
+def _origin(context: Context) -> int:
+    """The number of the origin, made when it is new: then its prices are said to be as they were traded, though nobody knows as of
+    when the previous product had them adjusted, for so no split ever converts them, and they stay what they were."""
+    is_new = context.connection.execute(query("origin_id"), series.key_of(LEGACY)).fetchone() is None
+    number = series.origin_id(context.connection, LEGACY)
+    if is_new:
+        context.connection.execute("UPDATE origins SET price_basis = 'traded' WHERE id = %s", [number])
+    return number
 
 
 def _row_counts(counts: Counts) -> dict[str, int]:
@@ -189,11 +199,15 @@ def _stretches(
 
 
 def _keep(
-    context: Context, instrument: Instrument, timeframe: Timeframe, rows: Sequence[Row], sessions: Sequence[Session], counts: Counts
-) -> None:
+    context: Context, instrument: Instrument, timeframe: Timeframe, origin: int, rows: Sequence[Row], sessions: Sequence[Session],
+    counts: Counts,
+) -> None:  # fmt: skip
     """Stores a stretch: a window, and what the previous product contradicts itself in."""
     now = context.clock.now()
-    settled = words.settle(rows, timeframe, answer.finished_to(sessions, now), now)
+    settled = words.settle(rows, timeframe, over := answer.finished_to(sessions, now), now)
+    if settled.conflicts:
+        chosen = legacy.accepted(context.connection, instrument.symbol_id, timeframe.value, origin, CONFLICT)
+        settled = words.settle(rows, timeframe, over, now, chosen)
     counts.done, counts.windows = counts.done + len(rows), counts.windows + 1
     if settled.bars:
         bars = words.bars(settled.bars, timeframe)

@@ -6,7 +6,7 @@ Pure. Prices come as the text of exact decimals and leave as that text: a numeri
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -120,9 +120,11 @@ class Settled:
     unfinished: list[Row] = field(default_factory=list)
 
 
-def settle(rows: Sequence[Row], timeframe: Timeframe, finished_to: date, now: datetime) -> Settled:
+def settle(
+    rows: Sequence[Row], timeframe: Timeframe, finished_to: date, now: datetime, accepted: Collection[tuple[datetime, str]] = ()
+) -> Settled:
     """One bar for each start. rows: by start, of one start the last written first. finished_to: the newest session that was
-    over by now.
+    over by now. accepted: start and raw of those that a person has chosen.
 
     Of rows that contradict each other the last written is the bar, as the previous product itself would have shown after an
     upsert, unless its prices are impossible and an earlier one's are not; the others are kept for a person to decide.
@@ -139,7 +141,8 @@ def settle(rows: Sequence[Row], timeframe: Timeframe, finished_to: date, now: da
         if late:
             found.unfinished += different
         else:
-            chosen = next((each for each in different if _is_possible(each)), different[0])
+            possible = [each for each in different if _is_possible(each)] or different
+            chosen = next((each for each in different if (each.start, each.raw) in accepted), possible[0])
             found.bars.append(chosen)
             found.conflicts += [each for each in different if each is not chosen]
         at = end
