@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from statistics import median
 from typing import NamedTuple
 
 from scizor.db.probes import AUCTION, EMPTY_MINUTES, SLOW_DOWN
@@ -205,6 +204,7 @@ def rung(width: int, replies: Sequence[Reply]) -> Rung:
     return Rung(width, tuple(each.outcome for each in replies))
 
 
-def is_too_much(found: Rung, usual: Rung) -> bool:
-    """Whether to climb no further."""
-    return found.has_failed or not found.seconds or not usual.seconds or found.is_slower(median(usual.seconds))
+def may_climb(rungs: Sequence[Rung]) -> bool:
+    """Whether one rung more can tell anything, and harms nobody."""
+    judged = probed.slow_down(rungs)
+    return judged.answer is not None and judged.measured["slows_at"] is None

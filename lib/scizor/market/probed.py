@@ -19,7 +19,9 @@ from scizor.market.types import Bar, Outcome, OutcomeKind, Session, Timeframe
 
 Facts = Mapping[str, Any]
 MINUTE = timedelta(minutes=1)
-SLOWER = 2.0  # times the latency of one at a time: above that, more at once is too many
+TOO_FEW = 0.8  # of the answers a second that fewer at once gave: below that, more at once is too many
+GAIN = 1.25  # times as many answers a second: then more at once is worth it
+TELLING_SECONDS = 0.1  # an answer that takes less says more about us than about the vendor
 
 
 class Established(NamedTuple):
@@ -202,8 +204,13 @@ class Rung(NamedTuple):
         """Something was refused for pacing, cancelled, or never answered: too much."""
         return any(each.kind in (OutcomeKind.PACING, OutcomeKind.TIMEOUT, OutcomeKind.CANCELLED) for each in self.outcomes)
 
-    def is_slower(self, usual: float) -> bool:
-        return self.has_failed or not self.seconds or median(self.seconds) > SLOWER * usual
+    @property
+    def per_second(self) -> float:
+        """Answers a second, from the first question to the last answer."""
+        asked = [each.asked_at for each in self.outcomes if each.is_ok and each.asked_at]
+        answered = [each.answered_at for each in self.outcomes if each.is_ok and each.answered_at]
+        span = (max(answered) - min(asked)).total_seconds() if asked and answered else 0.0
+        return len(answered) / span if span > 0 else 0.0
 
 
 def taken(outcome: Outcome) -> float:
@@ -213,22 +220,28 @@ def taken(outcome: Outcome) -> float:
 
 
 def slow_down(rungs: Sequence[Rung]) -> Established:
-    """The concurrency up to which answers take no longer than one at a time."""
+    """kept: how many at once gave the most answers a second; slows_at: from where they were fewer again, or something failed."""
     table = [
-        {"at_once": each.width, "reached": each.most_open, "answered": len(each.seconds),
+        {"at_once": each.width, "reached": each.most_open, "answered": len(each.seconds), "per_second": round(each.per_second, 3),
          "median_seconds": round(median(each.seconds), 3) if each.seconds else None}
         for each in rungs
     ]  # fmt: skip
     if not rungs or not rungs[0].seconds:
         return unknown("one request at a time was not answered", rungs=table)
-    usual, kept = median(rungs[0].seconds), 1
+    usual, best, kept = median(rungs[0].seconds), rungs[0].per_second, 1
     for each in rungs[1:]:
-        if each.is_slower(usual):
-            return Established({}, {"kept": kept, "slows_at": each.width, "rungs": table})
-        if each.most_open < each.width:
+        is_reached, slows = each.most_open == each.width, Established({}, {"kept": kept, "slows_at": each.width, "rungs": table})
+        if each.has_failed:
+            return slows
+        if usual < TELLING_SECONDS:
+            return unknown(f"an answer takes {usual:.3f} s: too short to tell one at a time from several", rungs=table)
+        if not is_reached:
             reason = f"{each.width} at once were never reached: answers came sooner than questions, or other jobs were at work"
             return unknown(reason, rungs=table)
-        kept = each.width
+        if each.per_second < TOO_FEW * best:
+            return slows
+        if each.per_second > GAIN * best:
+            best, kept = each.per_second, each.width
     return Established({}, {"kept": kept, "slows_at": None, "rungs": table})
 
 
