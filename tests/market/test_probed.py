@@ -74,9 +74,12 @@ def test_a_stamp_is_the_start_or_the_end() -> None:
 
 def test_the_bar_that_is_being_made() -> None:
     now = CONTINUOUS[100] + timedelta(seconds=20)
-    assert probed.unfinished(ok(*CONTINUOUS[:101], at=now), Timeframe.MIN1).answer == {"is_delivered": True}
-    assert probed.unfinished(ok(*CONTINUOUS[:100], at=now), Timeframe.MIN1).answer == {"is_delivered": False}
-    assert probed.unfinished(ok(*CONTINUOUS[:80], at=now), Timeframe.MIN1).answer is None, "delayed data say nothing"
+    assert probed.unfinished(ok(*CONTINUOUS[:101], at=now), Timeframe.MIN1, 0.0).answer == {"is_delivered": True}
+    assert probed.unfinished(ok(*CONTINUOUS[:100], at=now), Timeframe.MIN1, 0.0).answer == {"is_delivered": False}
+    assert probed.unfinished(ok(*CONTINUOUS[:80], at=now), Timeframe.MIN1, 0.0).answer is None, "delayed data say nothing"
+    slow = now - timedelta(minutes=18)  # our clock: the Gateway's is ahead
+    assert probed.unfinished(ok(*CONTINUOUS[:100], at=slow), Timeframe.MIN1, 18 * 60.0).answer == {"is_delivered": False}
+    assert probed.unfinished(ok(*CONTINUOUS[:101], at=now), Timeframe.MIN1, None).answer is None
 
 
 @pytest.mark.parametrize(

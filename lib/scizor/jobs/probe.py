@@ -90,14 +90,15 @@ async def ask(context: Context, subjects: Sequence[Subject]) -> tuple[list[Findi
     found: list[Finding] = []
     async with asking(context) as asker:
         keep = partial(_keep, context, asker.connection.server_version, found)
-        keep(await _gateway(asker))
+        keep(gateway := await _gateway(asker))
+        ahead = gateway[-1].established.measured.get("ahead_seconds")
         known = [await _contract(asker, each, keep) for each in subjects]
         main = next((each for each in known if each is not None), None)
         for subject in known:
             if subject is not None and not asker.stop.is_asked:
                 asked = questions.basic(subject, subject is main)
                 replies = await asker.ask(list(asked.values()), attempts_max=1)
-                keep(questions.establish(subject, asked, replies, subject is main))
+                keep(questions.establish(subject, asked, replies, subject is main, ahead))
         if main is not None and not asker.stop.is_asked:
             keep(await _times(asker, main))
         if main is not None and not asker.stop.is_asked:

@@ -139,8 +139,10 @@ def question(
     )
 
 
-def establish(subject: Subject, asked: Mapping[str, Question], replies: Mapping[Question, Reply], is_main: bool) -> list[Finding]:
-    """What the answers about one exchange say. A question none of whose requests was asked is left out."""
+def establish(
+    subject: Subject, asked: Mapping[str, Question], replies: Mapping[Question, Reply], is_main: bool, ahead_seconds: float | None
+) -> list[Finding]:
+    """What the answers about one exchange say. ahead_seconds: the Gateway's clock before ours; None: not known. A question none of whose requests was asked is left out."""
     day, code = subject.days[-1], subject.liquid.symbol
     had = {name: replies[each] for name, each in asked.items() if each in replies}
     found: list[Finding] = []
@@ -168,7 +170,7 @@ def establish(subject: Subject, asked: Mapping[str, Question], replies: Mapping[
         if "head" in had:
             found.append(Finding("head-timestamp", subject.exchange, code, head(had["head"]), (had["head"].request,)))
     if subject.under_way is not None:
-        settle("unfinished-bar", ["now"], lambda outcome: probed.unfinished(outcome, Timeframe.MIN1))
+        settle("unfinished-bar", ["now"], lambda outcome: probed.unfinished(outcome, Timeframe.MIN1, ahead_seconds))
     elif is_main:
         closed = unknown(f"no session of {day.calendar} is under way: run it while {subject.exchange} trades")
         found.append(Finding("unfinished-bar", subject.exchange, code, closed))

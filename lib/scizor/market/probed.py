@@ -19,6 +19,7 @@ from scizor.market.types import Bar, Outcome, OutcomeKind, Session, Timeframe
 
 Facts = Mapping[str, Any]
 MINUTE = timedelta(minutes=1)
+CLOCK_ACCURACY = timedelta(seconds=1)  # the Gateway tells whole seconds
 TOO_FEW = 0.8  # of the answers a second that fewer at once gave: below that, more at once is too many
 GAIN = 1.25  # times as many answers a second: then more at once is worth it
 TELLING_SECONDS = 0.1  # an answer that takes less says more about us than about the vendor
@@ -134,15 +135,19 @@ def end_inclusive(end: datetime, cut: Outcome, whole: Outcome) -> Established:
     return Established({"is_inclusive": end in came}, {"end": end.isoformat(), "last": came[-1].isoformat()})
 
 
-def unfinished(outcome: Outcome, size: Timeframe) -> Established:
-    """Whether the bar that was being made when the request was asked came with the answer."""
+def unfinished(outcome: Outcome, size: Timeframe, ahead_seconds: float | None) -> Established:
+    """Whether the bar that was being made when the request was asked came with the answer. ahead_seconds: how far the Gateway's
+    clock is ahead of ours, which took the instants of the outcome; None: not known, and then nothing can be said."""
     if not outcome.is_ok or outcome.asked_at is None or outcome.answered_at is None:
         return unknown(failure(outcome))
+    if ahead_seconds is None:
+        return unknown("how far the Gateway's clock is from ours is not known")
     last, length = starts(outcome.bars)[-1], timedelta(seconds=size.seconds)
-    measured = {"last": last.isoformat(), "asked": outcome.asked_at.isoformat()}
-    if last + length > outcome.answered_at:
+    ahead = timedelta(seconds=ahead_seconds)
+    measured = {"last": last.isoformat(), "asked": (outcome.asked_at + ahead).isoformat()}
+    if last + length > outcome.answered_at + ahead + CLOCK_ACCURACY:
         return Established({"is_delivered": True}, measured)
-    if last + 2 * length > outcome.asked_at:
+    if last + 2 * length > outcome.asked_at + ahead:
         return Established({"is_delivered": False}, measured)
     return unknown("the newest bar is older than a minute: nothing was traded, or the data are delayed", **measured)
 
