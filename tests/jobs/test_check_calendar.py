@@ -203,6 +203,7 @@ def test_a_dry_run_and_a_wrong_calendar_ask_nobody(there: Stage, capfd: pytest.C
     assert check(there, capfd, "--dry-run") == (Exit.DONE, "XASX: SCHEDULE and hours of CBA; of BHP too, should it disagree\n")
     status, text = check(there, capfd, "--calendar", "XNYS")
     assert status is Exit.USAGE and "XASX" in text
+    assert check(there, capfd, "--days", "400")[0] is Exit.USAGE
     assert len(there.requests()) == before
 
 

@@ -74,9 +74,12 @@ def test_a_stamp_is_the_start_or_the_end() -> None:
 
 def test_the_bar_that_is_being_made() -> None:
     now = CONTINUOUS[100] + timedelta(seconds=20)
-    assert probed.unfinished(ok(*CONTINUOUS[:101], at=now), Timeframe.MIN1).answer == {"is_delivered": True}
-    assert probed.unfinished(ok(*CONTINUOUS[:100], at=now), Timeframe.MIN1).answer == {"is_delivered": False}
-    assert probed.unfinished(ok(*CONTINUOUS[:80], at=now), Timeframe.MIN1).answer is None, "delayed data say nothing"
+    assert probed.unfinished(ok(*CONTINUOUS[:101], at=now), Timeframe.MIN1, 0.0).answer == {"is_delivered": True}
+    assert probed.unfinished(ok(*CONTINUOUS[:100], at=now), Timeframe.MIN1, 0.0).answer == {"is_delivered": False}
+    assert probed.unfinished(ok(*CONTINUOUS[:80], at=now), Timeframe.MIN1, 0.0).answer is None, "delayed data say nothing"
+    slow = now - timedelta(minutes=18)  # our clock: the Gateway's is ahead
+    assert probed.unfinished(ok(*CONTINUOUS[:100], at=slow), Timeframe.MIN1, 18 * 60.0).answer == {"is_delivered": False}
+    assert probed.unfinished(ok(*CONTINUOUS[:101], at=now), Timeframe.MIN1, None).answer is None
 
 
 @pytest.mark.parametrize(
@@ -100,13 +103,18 @@ def test_permission_is_refused_granted_or_unknown() -> None:
     assert probed.entitlement(failed(OutcomeKind.EMPTY_UNCONFIRMED)).answer is None
 
 
-def rung(width: int, seconds: float, count: int = 0) -> Rung:
-    return Rung(width, tuple(ok(DAY.open, seconds=seconds) for _ in range(count or width)))
+def rung(width: int, seconds: float) -> Rung:
+    """So many that start together; of one at a time two, one after the other."""
+    if width == 1:
+        return Rung(1, tuple(ok(DAY.open, at=NOW + timedelta(seconds=each * seconds), seconds=seconds) for each in range(2)))
+    return Rung(width, tuple(ok(DAY.open, seconds=seconds) for _ in range(width)))
 
 
 def test_the_ladder_ends_below_the_first_rung_that_is_slower() -> None:
     assert probed.slow_down([rung(1, 1), rung(2, 1.1), rung(4, 1.2), rung(8, 9)]).measured["kept"] == 4
     assert probed.slow_down([rung(1, 1), rung(2, 5)]).measured["kept"] == 1
+    assert probed.slow_down([rung(1, 1), rung(2, 1), rung(4, 2), rung(8, 4)]).measured["kept"] == 2, "more at once only wait"
+    assert "too short" in probed.slow_down([rung(1, 0.01), rung(2, 0.01)]).reason
     refused = Rung(4, (failed(OutcomeKind.PACING), *rung(3, 1).outcomes))
     assert probed.slow_down([rung(1, 1), rung(2, 1), refused]).measured["kept"] == 2
     whole = probed.slow_down([rung(1, 1), rung(2, 1), rung(4, 1), rung(8, 1)]).measured

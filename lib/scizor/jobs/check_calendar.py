@@ -32,6 +32,7 @@ from scizor.run.context import Context, Result
 
 COLUMNS = ("id", "calendar", "session_date", "change", "told", "evidence", "request_id", "state", "found_at", "decided_by", "reason")
 YEAR = timedelta(days=366)
+DAYS_MAX = 365
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ def run(context: Context) -> Result:
         return _list(context)
     if args.accept or args.reject:
         return _decide(context)
+    if args.days > DAYS_MAX:
+        raise UsageError(f"--days {args.days}: IB gives at most {DAYS_MAX} a request")
     asked = choose(context)
     if args.dry_run:
         lines = [f"{name}: SCHEDULE and hours of {group[0].symbol}" + (f"; of {group[1].symbol} too, should it disagree" if group[1:] else "") for name, group in asked.items()]

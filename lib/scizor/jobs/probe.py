@@ -46,8 +46,8 @@ def run(context: Context) -> Result:
         print(plan_of(context, subjects))
         return Result(was_idle=True)
     before = {(each.question, each.exchange): each for each in probes.load(context.connection, answered=True)}
-    found = asyncio.run(ask(context, subjects))
-    return _tell(context, found, before)
+    found, lost = asyncio.run(ask(context, subjects))
+    return _tell(context, found, before, lost)
 
 
 def choose(context: Context) -> list[Subject]:
@@ -85,24 +85,26 @@ def plan_of(context: Context, subjects: Sequence[Subject]) -> str:
     return "\n".join([*lines, "", "what is to be established:", *(f"  {name:<26} {why}" for name, why in QUESTIONS.items())])
 
 
-async def ask(context: Context, subjects: Sequence[Subject]) -> list[Finding]:
-    """All stages, each stored when it is over."""
+async def ask(context: Context, subjects: Sequence[Subject]) -> tuple[list[Finding], str]:
+    """All stages, each stored when it is over; and why the rest was not asked, if so."""
     found: list[Finding] = []
     async with asking(context) as asker:
         keep = partial(_keep, context, asker.connection.server_version, found)
-        keep(await _gateway(asker))
+        keep(gateway := await _gateway(asker))
+        ahead = gateway[-1].established.measured.get("ahead_seconds")
         known = [await _contract(asker, each, keep) for each in subjects]
         main = next((each for each in known if each is not None), None)
         for subject in known:
             if subject is not None and not asker.stop.is_asked:
                 asked = questions.basic(subject, subject is main)
                 replies = await asker.ask(list(asked.values()), attempts_max=1)
-                keep(questions.establish(subject, asked, replies, subject is main))
+                keep(questions.establish(subject, asked, replies, subject is main, ahead))
         if main is not None and not asker.stop.is_asked:
             keep(await _times(asker, main))
         if main is not None and not asker.stop.is_asked:
             keep(await _climb(asker, main))
-    return found
+        unasked = asker.connection.lost or "told to stop" if asker.stop.is_asked else ""
+    return found, unasked
 
 
 def _may_climb(context: Context) -> bool:
@@ -166,7 +168,7 @@ async def _climb(asker: Asker, subject: Subject) -> list[Finding]:
             return []
         numbers += [each.request for each in replies]
         rungs.append(questions.rung(width, replies))
-        if questions.is_too_much(rungs[-1], rungs[0]):
+        if not questions.may_climb(rungs):
             break
     return [Finding(SLOW_DOWN, "", subject.liquid.symbol, probed.slow_down(rungs), tuple(numbers))]
 
@@ -196,7 +198,7 @@ def changed(finding: Finding, before: Probe | None) -> str:
     return f"was {_words(before.answer)} on {before.asked_at:%Y-%m-%d}"
 
 
-def _tell(context: Context, found: Sequence[Finding], before: dict[tuple[str, str], Probe]) -> Result:
+def _tell(context: Context, found: Sequence[Finding], before: dict[tuple[str, str], Probe], unasked: str) -> Result:
     rows = []
     for each in found:
         judged = each.established
@@ -212,10 +214,11 @@ def _tell(context: Context, found: Sequence[Finding], before: dict[tuple[str, st
     counts = {"targets": len(rows), "succeeded": len(rows) - len(open_), "failed": len(open_)}
     told = [f"changed: {_named(row)}: {_words(row['answer'])}, {row['changed']}" for row in news]
     told += [f"not established: {_named(row)}: {row['reason']}" for row in open_]
+    told += [f"the rest was not asked: {unasked}"] if unasked else []
     if news:
         hint = "what the jobs expect follows the new answers from now on; bin/coverage shows what that means for stored sessions"
         return Result(summary, Exit.FINDING, told, hint=hint, counts=counts, kind="changed")
-    if open_:
+    if open_ or unasked:
         return Result(summary, Exit.PARTIAL, told, hint="each line says why; what was established before still holds", counts=counts)
     return Result(summary, counts=counts)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from statistics import median
 from typing import NamedTuple
 
 from scizor.db.probes import AUCTION, EMPTY_MINUTES, SLOW_DOWN
@@ -140,8 +139,10 @@ def question(
     )
 
 
-def establish(subject: Subject, asked: Mapping[str, Question], replies: Mapping[Question, Reply], is_main: bool) -> list[Finding]:
-    """What the answers about one exchange say. A question none of whose requests was asked is left out."""
+def establish(
+    subject: Subject, asked: Mapping[str, Question], replies: Mapping[Question, Reply], is_main: bool, ahead_seconds: float | None
+) -> list[Finding]:
+    """What the answers about one exchange say. ahead_seconds: the Gateway's clock before ours; None: not known. A question none of whose requests was asked is left out."""
     day, code = subject.days[-1], subject.liquid.symbol
     had = {name: replies[each] for name, each in asked.items() if each in replies}
     found: list[Finding] = []
@@ -169,7 +170,7 @@ def establish(subject: Subject, asked: Mapping[str, Question], replies: Mapping[
         if "head" in had:
             found.append(Finding("head-timestamp", subject.exchange, code, head(had["head"]), (had["head"].request,)))
     if subject.under_way is not None:
-        settle("unfinished-bar", ["now"], lambda outcome: probed.unfinished(outcome, Timeframe.MIN1))
+        settle("unfinished-bar", ["now"], lambda outcome: probed.unfinished(outcome, Timeframe.MIN1, ahead_seconds))
     elif is_main:
         closed = unknown(f"no session of {day.calendar} is under way: run it while {subject.exchange} trades")
         found.append(Finding("unfinished-bar", subject.exchange, code, closed))
@@ -205,6 +206,7 @@ def rung(width: int, replies: Sequence[Reply]) -> Rung:
     return Rung(width, tuple(each.outcome for each in replies))
 
 
-def is_too_much(found: Rung, usual: Rung) -> bool:
-    """Whether to climb no further."""
-    return found.has_failed or not found.seconds or not usual.seconds or found.is_slower(median(usual.seconds))
+def may_climb(rungs: Sequence[Rung]) -> bool:
+    """Whether one rung more can tell anything, and harms nobody."""
+    judged = probed.slow_down(rungs)
+    return judged.answer is not None and judged.measured["slows_at"] is None

@@ -19,7 +19,10 @@ from scizor.market.types import Bar, Outcome, OutcomeKind, Session, Timeframe
 
 Facts = Mapping[str, Any]
 MINUTE = timedelta(minutes=1)
-SLOWER = 2.0  # times the latency of one at a time: above that, more at once is too many
+CLOCK_ACCURACY = timedelta(seconds=1)  # the Gateway tells whole seconds
+TOO_FEW = 0.8  # of the answers a second that fewer at once gave: below that, more at once is too many
+GAIN = 1.25  # times as many answers a second: then more at once is worth it
+TELLING_SECONDS = 0.1  # an answer that takes less says more about us than about the vendor
 
 
 class Established(NamedTuple):
@@ -132,15 +135,19 @@ def end_inclusive(end: datetime, cut: Outcome, whole: Outcome) -> Established:
     return Established({"is_inclusive": end in came}, {"end": end.isoformat(), "last": came[-1].isoformat()})
 
 
-def unfinished(outcome: Outcome, size: Timeframe) -> Established:
-    """Whether the bar that was being made when the request was asked came with the answer."""
+def unfinished(outcome: Outcome, size: Timeframe, ahead_seconds: float | None) -> Established:
+    """Whether the bar that was being made when the request was asked came with the answer. ahead_seconds: how far the Gateway's
+    clock is ahead of ours, which took the instants of the outcome; None: not known, and then nothing can be said."""
     if not outcome.is_ok or outcome.asked_at is None or outcome.answered_at is None:
         return unknown(failure(outcome))
+    if ahead_seconds is None:
+        return unknown("how far the Gateway's clock is from ours is not known")
     last, length = starts(outcome.bars)[-1], timedelta(seconds=size.seconds)
-    measured = {"last": last.isoformat(), "asked": outcome.asked_at.isoformat()}
-    if last + length > outcome.answered_at:
+    ahead = timedelta(seconds=ahead_seconds)
+    measured = {"last": last.isoformat(), "asked": (outcome.asked_at + ahead).isoformat()}
+    if last + length > outcome.answered_at + ahead + CLOCK_ACCURACY:
         return Established({"is_delivered": True}, measured)
-    if last + 2 * length > outcome.asked_at:
+    if last + 2 * length > outcome.asked_at + ahead:
         return Established({"is_delivered": False}, measured)
     return unknown("the newest bar is older than a minute: nothing was traded, or the data are delayed", **measured)
 
@@ -202,8 +209,13 @@ class Rung(NamedTuple):
         """Something was refused for pacing, cancelled, or never answered: too much."""
         return any(each.kind in (OutcomeKind.PACING, OutcomeKind.TIMEOUT, OutcomeKind.CANCELLED) for each in self.outcomes)
 
-    def is_slower(self, usual: float) -> bool:
-        return self.has_failed or not self.seconds or median(self.seconds) > SLOWER * usual
+    @property
+    def per_second(self) -> float:
+        """Answers a second, from the first question to the last answer."""
+        asked = [each.asked_at for each in self.outcomes if each.is_ok and each.asked_at]
+        answered = [each.answered_at for each in self.outcomes if each.is_ok and each.answered_at]
+        span = (max(answered) - min(asked)).total_seconds() if asked and answered else 0.0
+        return len(answered) / span if span > 0 else 0.0
 
 
 def taken(outcome: Outcome) -> float:
@@ -213,22 +225,28 @@ def taken(outcome: Outcome) -> float:
 
 
 def slow_down(rungs: Sequence[Rung]) -> Established:
-    """The concurrency up to which answers take no longer than one at a time."""
+    """kept: how many at once gave the most answers a second; slows_at: from where they were fewer again, or something failed."""
     table = [
-        {"at_once": each.width, "reached": each.most_open, "answered": len(each.seconds),
+        {"at_once": each.width, "reached": each.most_open, "answered": len(each.seconds), "per_second": round(each.per_second, 3),
          "median_seconds": round(median(each.seconds), 3) if each.seconds else None}
         for each in rungs
     ]  # fmt: skip
     if not rungs or not rungs[0].seconds:
         return unknown("one request at a time was not answered", rungs=table)
-    usual, kept = median(rungs[0].seconds), 1
+    usual, best, kept = median(rungs[0].seconds), rungs[0].per_second, 1
     for each in rungs[1:]:
-        if each.is_slower(usual):
-            return Established({}, {"kept": kept, "slows_at": each.width, "rungs": table})
-        if each.most_open < each.width:
+        is_reached, slows = each.most_open == each.width, Established({}, {"kept": kept, "slows_at": each.width, "rungs": table})
+        if each.has_failed:
+            return slows
+        if usual < TELLING_SECONDS:
+            return unknown(f"an answer takes {usual:.3f} s: too short to tell one at a time from several", rungs=table)
+        if not is_reached:
             reason = f"{each.width} at once were never reached: answers came sooner than questions, or other jobs were at work"
             return unknown(reason, rungs=table)
-        kept = each.width
+        if each.per_second < TOO_FEW * best:
+            return slows
+        if each.per_second > GAIN * best:
+            best, kept = each.per_second, each.width
     return Established({}, {"kept": kept, "slows_at": None, "rungs": table})
 
 
