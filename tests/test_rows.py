@@ -29,7 +29,7 @@ ROWS = {
     38: "the bars of another contract", 39: "a session served again", 40: "a split overnight", 41: "a genuine gap", 42: "a price ten times off", 43: "one tick of a cheap share",
     44: "a closing auction", 45: "a book before the open", 46: "hostile symbols", 47: "odd symbols", 48: "codes that change", 49: "impossible lengths",
     50: "frames cut and glued", 51: "messages that nobody knows", 55: "a database that is down", 56: "a database that refuses",
-    57: "a database that dies", 61: "no partition for a date", 62: "another schema", 76: "a secret that others can read",
+    57: "a database that dies", 61: "no partition for a date", 62: "another schema", 76: "a secret that others can read", 90: "an empty page",
 }  # fmt: skip
 INVARIANTS = {
     4: "again changes nothing", 5: "one instance writes", 6: "a paused holder cannot write", 7: "missed runs are made up",

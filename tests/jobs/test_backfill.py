@@ -94,6 +94,21 @@ def test_the_flags_of_the_watch_lists_say_what_is_wanted_and_how_far_back(there:
     assert "no_such_list" in capfd.readouterr().err
 
 
+def test_row_90_an_empty_answer_on_the_way_back_is_passed_and_what_lies_before_it_is_fetched(there: Stage) -> None:
+    """A client that pages back until nothing comes would stop there, and call it the beginning."""
+    there.inject("no-data", nth=2, times=1)
+    assert there.run("backfill", "--symbol", "CBA", "--timeframe", "1min", "--from", "2024-12-30") in (Exit.DONE, Exit.PARTIAL)
+    wanted = [day for day in due(there) if day >= "2024-12-30"]
+    asked = there.rows("SELECT start_date::text, end_date::text, outcome FROM collection_logs WHERE timeframe = '1min' ORDER BY id")
+    [(first, last, _)] = [each for each in asked if each[2] == "empty-unconfirmed"]
+    hole = [day for day in wanted if first <= day <= last]
+    assert hole and hole[0] > wanted[0] and hole[-1] < wanted[-1], "the hole lies between"
+    assert complete(there, "1min") == [day for day in wanted if day not in hole]
+    there.forget()
+    assert there.run("fill-gaps", "--retry-failed") is Exit.DONE
+    assert complete(there, "1min") == wanted
+
+
 def test_a_hole_is_found_asked_for_exactly_and_closed(there: Stage) -> None:
     there.inject("missing-bar", times=1)
     assert there.run("backfill", "--symbol", "CBA", "--timeframe", "5min", "--from", FROM) is Exit.DONE
