@@ -82,3 +82,82 @@ def test_what_cannot_be_read_is_said(collector: Connection, words: tuple[Any, ..
     stored.store_listed(collector, [listed("CBA")], datetime(2025, 1, 1, tzinfo=UTC))
     with pytest.raises(UsageError, match=says):
         read.bars(*words, connection=collector)
+
+
+def act(database: Connection, symbol: str, ex_date: str, type_: str, new: int | None = None, old: int | None = None, amount: str | None = None) -> None:
+    database.execute(
+        "INSERT INTO corporate_actions (symbol_id, ex_date, type, ratio_new, ratio_old, amount, evidence, noticed_at, state)"
+        " SELECT id, %s, %s, %s, %s, %s, '{}', %s, 'confirmed' FROM symbols WHERE symbol = %s",
+        [ex_date, type_, new, old, Decimal(amount) if amount else None, NOW, symbol],
+    )
+
+
+def test_every_basis_is_what_the_database_says_and_stays_so_when_a_year_lies_in_files_while_sql_refuses_to_leave_it_out(
+    collector: Connection, database: Connection, call: Call
+) -> None:
+    act(database, "CBA", "2023-12-28", "split", 3, 1)  # in them when they were fetched
+    act(database, "CBA", "2024-01-09", "split", 2, 7)
+    act(database, "CBA", "2023-12-22", "dividend", amount="1.37")
+    act(database, "CBA", "2024-01-05", "dividend", amount="0.113")
+    act(database, "BHP", "2024-01-04", "code-change", 3, 8)
+    database.execute("UPDATE symbols SET successor = 'CBA' WHERE symbol = 'BHP'")
+    database.execute("UPDATE bars SET known_from = '2024-01-08Z', close = close + 0.01, high = high + 0.01 WHERE session_date < '2023-12-27'")
+    day = date(2024, 1, 10)
+    columns = ["open", "high", "low", "close", "volume", "wap"]
+    sql = {
+        "traded": "SELECT {} FROM as_traded WHERE symbol = 'CBA' AND timeframe = '{}' AND session_date <= '2150-01-01'",
+        "split": "SELECT {} FROM adjusted_to('2024-01-10') WHERE symbol = 'CBA' AND timeframe = '{}'",
+        "total": "SELECT {} FROM total_return('CBA', '2024-01-10', '{}') WHERE true",
+    }  # fmt: skip
+
+    def told(statement: str, size: str, more: str = "") -> list[tuple[Any, ...]]:
+        chosen = statement.format(", ".join(columns), size) + f'{more} ORDER BY "timestamp"'
+        return [tuple(each) for each in collector.execute(chosen.encode())]
+
+    def found(prices: str, size: str) -> list[tuple[Any, ...]]:
+        frame = read.bars("CBA", size, prices=prices, as_of=day, exact=True, connection=collector)
+        return [tuple(None if each is None or each != each else each for each in row) for row in frame[columns].itertuples(index=False)]
+
+    whole = {(prices, size): told(statement, size) for prices, statement in sql.items() for size in ("1day", "1min")}
+    for (prices, size), rows in whole.items():
+        assert rows and found(prices, size) == rows, (prices, size)
+    assert len({tuple(map(tuple, whole[prices, "1day"])) for prices in sql}) == 3
+    one = "SELECT {} FROM continuous('BHP', '{}', '2024-01-10') WHERE true"
+    history = told(one, "1day")
+    company = read.continuous("BHP", as_of=day, exact=True, connection=collector)
+    assert list(company["close"]) == [row[3] for row in history] and set(company["symbol"]) == {"CBA"}
+    known = collector.execute("SELECT count(*) FROM bars_as_known(now())").fetchone()
+    database.execute("INSERT INTO origins (kind, source, regular_hours) VALUES ('BID', 'ib', true)")
+    other = "INSERT INTO archived_sessions SELECT s.id, '1day', o.id, 2023, '2023-12-20', 1 FROM symbols s, origins o WHERE s.symbol = %s AND o.is_official = %s"
+    for values in (["BHP", True], ["CBA", False]):
+        database.execute(other, values)
+    for join in ("on", "off"):  # whatever the plan
+        collector.execute(f"SET enable_nestloop = {join}".encode())
+        assert all(told(statement, "1day") == whole[prices, "1day"] for prices, statement in sql.items()), "of somebody else, or of bids"
+    collector.execute("RESET enable_nestloop")
+    database.execute("DELETE FROM archived_sessions")
+    call("export", "--year", "2023", "--detach")
+    for (prices, size), rows in whole.items():
+        assert found(prices, size) == rows, (prices, size)
+        for more in ("", " AND session_date > '2023-12-28'"):
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=f"the {'1day' if prices == 'total' else size} bars of CBA of 2023 are in files"):
+                told(sql[prices], size, more)
+        since = told(sql[prices], size, " AND session_date >= '2024-01-02'") if prices != "total" else []
+        assert since == (rows[-len(since) :] if since else []) and (since or prices == "total"), "what is in the table is given"
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+        told(one, "1day")
+    assert list(read.continuous("BHP", as_of=day, exact=True, connection=collector)["close"]) == [row[3] for row in history]
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="in files and not in the table"):
+        collector.execute("SELECT count(*) FROM bars_as_known(now())")
+    with collector.transaction():
+        collector.execute("SET LOCAL scizor.archived = 'leave out'")
+        left = collector.execute("SELECT count(*) FROM bars_as_known(now())").fetchone()
+        assert left is not None and known is not None and 0 < left[0] < known[0]
+    with pytest.raises(UsageError, match="was not known then"):
+        read.bars("CBA", "1day", prices="total", as_known=NOW, connection=collector)
+    with pytest.raises(UsageError, match="none of fetched, traded, split, total"):
+        read.bars("CBA", "1day", prices="adjusted", connection=collector)
+    database.execute("DELETE FROM corporate_actions WHERE type = 'dividend'")
+    act(database, "CBA", "2024-06-03", "dividend", amount="1")
+    with pytest.raises(FindingError, match="has no close before it"):
+        read.bars("CBA", "1day", prices="total", connection=collector)

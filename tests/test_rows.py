@@ -26,7 +26,7 @@ ROWS = {
     25: "a timeout", 26: "an error after some bars", 27: "bars out of order, and twice", 28: "one start, two values",
     29: "prices in no order", 30: "what is no price", 31: "volumes", 32: "off the tick", 33: "too many decimals",
     34: "an unfinished bar", 35: "a bar outside the session", 36: "a time without a zone", 37: "a local time that is two, or none",
-    38: "the bars of another contract", 39: "a session served again", 40: "a split", 41: "a genuine gap", 42: "a price ten times off", 43: "one tick of a cheap share",
+    38: "the bars of another contract", 39: "a session served again", 40: "a split overnight", 41: "a genuine gap", 42: "a price ten times off", 43: "one tick of a cheap share",
     44: "a closing auction", 45: "a book before the open", 46: "hostile symbols", 47: "odd symbols", 48: "codes that change", 49: "impossible lengths",
     50: "frames cut and glued", 51: "messages that nobody knows", 55: "a database that is down", 56: "a database that refuses",
     57: "a database that dies", 61: "no partition for a date", 62: "another schema",
@@ -36,11 +36,11 @@ ROWS = {
 INVARIANTS = {
     4: "again changes nothing", 5: "one instance writes", 6: "a paused holder cannot write", 7: "missed runs are made up",
     8: "what is due, at every change of daylight saving", 9: "failure is never success", 10: "bit for bit",
-    11: "no impossible bar", 12: "no bar is lost", 13: "the chain of revisions", 14: "no later knowledge", 15: "coverage equals a recount",
-    16: "one explanation", 20: "no other port or account, no order",
+    11: "no impossible bar", 12: "no bar is lost", 13: "a chain of versions", 14: "no later knowledge", 15: "coverage equals a recount",
+    16: "one explanation each", 17: "whose bars these are", 20: "no other port or account, no order",
     21: "pacing across processes", 27: "read-only filesystems", 28: "files old or new", 29: "SIGTERM", 31: "one alert a failure",
     32: "no secret anywhere", 33: "silence and speech", 38: "sequences and restores", 39: "the collector's rights",
-    40: "hostile input", 43: "time zones", 44: "splits found, gaps not", 47: "an upgrade keeps all",
+    40: "hostile input", 42: "clock jumps", 43: "time zones", 44: "split detection", 47: "migrations keep all",
 }  # fmt: skip
 
 #: What asserts without the word.

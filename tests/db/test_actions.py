@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,56 @@ def test_bars_of_a_source_that_never_adjusts_are_as_traded_whenever_they_were_fe
     collector.execute("UPDATE origins SET price_basis = 'traded' WHERE is_official")
     assert rows("SELECT close, factor FROM as_traded ORDER BY session_date LIMIT 1") == [(Decimal(str(first.close)) - Decimal("0.25"), 1)]
     assert rows("SELECT factor FROM adjusted_to('2025-01-10') LIMIT 1") == [(Decimal("0.5"),)]
+
+
+def pay(database: Connection, symbol: str, ex_date: str, amount: str, state: str = "confirmed") -> None:
+    database.execute(
+        "INSERT INTO corporate_actions (symbol_id, ex_date, type, amount, evidence, noticed_at, state)"
+        " SELECT id, %s, 'dividend', %s, '{}', %s, %s FROM symbols WHERE symbol = %s",
+        [ex_date, Decimal(amount), KNOWN, state, symbol],
+    )
+
+
+def test_total_return_multiplies_by_one_less_dividend_over_the_close_before_and_rounds_once(
+    collector: Connection, database: Connection, market: Market, rows: Rows
+) -> None:
+    """By hand: closes of 10, 10.50, then a 2:1 split, 5.20, 5.25. 0.30 a new share on the split's own ex-date, 0.05 on the last day."""
+    days = market.sessions[-4:]
+    closes = (10.0, 10.5, 5.2, 5.25)
+    bars = [Bar(each.session_date, close, close + 0.125, close - 0.25, close, 1000.0) for each, close in zip(days, closes, strict=True)]
+    store(collector, "CBA", bars, market.sessions)
+    database.execute("UPDATE origins SET price_basis = 'traded' WHERE is_official")  # or the bars were already on the new basis
+    split, last = (str(each.session_date) for each in days[2:])
+    act(database, "CBA", split, 2, 1)
+    pay(database, "CBA", split, "0.30")
+    pay(database, "CBA", last, "0.05")
+    pay(database, "CBA", str(days[1].session_date), "0.90", state="candidate")
+    first, second = 1 - Fraction("0.30") / Fraction("5.25"), 1 - Fraction("0.05") / Fraction("5.2")
+
+    def closes_on(as_of: str) -> list[Decimal]:
+        return [close for (close,) in rows("SELECT close FROM total_return('cba', %s) ORDER BY session_date", as_of)]
+
+    by_hand = [Fraction(10) / 2 * first * second, Fraction("10.5") / 2 * first * second, Fraction("5.2") * second, Fraction("5.25")]
+    assert closes_on(last) == [Decimal(round(each * 10**8)).scaleb(-8) for each in by_hand]
+    assert closes_on(last)[0] == Decimal("4.66895604") and closes_on(last)[2:] == [Decimal("5.15"), Decimal("5.25")]
+    assert closes_on(split) == [Decimal(round(each / second * 10**8)).scaleb(-8) for each in by_hand[:3]], "what nobody could know on that day is left out"
+    eve = str(days[1].session_date)
+    assert closes_on(eve) == [Decimal("10"), Decimal("10.5")]
+    assert rows("SELECT volume, high FROM total_return('CBA', %s) ORDER BY session_date LIMIT 1", last) == [
+        (Decimal(2000), Decimal(round(Fraction("10.125") / 2 * first * second * 10**8)).scaleb(-8))
+    ], "volumes follow the split alone"
+    assert rows("SELECT close FROM adjusted_to(%s) WHERE symbol = 'CBA' ORDER BY session_date LIMIT 1", last) == [(Decimal(5),)]
+    pay(database, "CBA", "2025-06-02", "0.10")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="has no close before it"):
+        closes_on("2025-07-01")
+    assert len(closes_on(last)) == 4
+
+
+def test_a_quotient_is_rounded_once(rows: Rows) -> None:
+    for dividend, divisor, decimals, is_ in (("1", "3", 8, "0.33333333"), ("2", "3", 8, "0.66666667"), ("1", "8", 2, "0.13"), ("0.125", "1", 2, "0.13"), ("7", "7", 8, "1")):
+        assert rows("SELECT exactly(%s::numeric, %s::numeric, %s)", dividend, divisor, decimals) == [(Decimal(is_),)]
+    just_under = "0.4999999999999999999999999"  # numeric's own division rounds it up first, and then again
+    assert rows("SELECT exactly(%s::numeric, 1, 0)", just_under) == [(Decimal(0),)]
 
 
 def test_recorded_successors_give_one_continuous_history(recordings: Path, collector: Connection, database: Connection, rows: Rows) -> None:

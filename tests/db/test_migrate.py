@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -20,10 +21,12 @@ import pytest
 from scizor.base.config import DatabaseConfig
 from scizor.base.errors import ConfigurationError, RefusedError
 from scizor.base.paths import ROOT
-from scizor.db import migrate
+from scizor.db import calendar, migrate, symbols
 from scizor.db.connect import connect
 from scizor.db.embedded import PORT, SUPERUSER, Embedded
-from tests.db.conftest import NOW, Connection
+from scizor.db.windows import store
+from scizor.market.types import Flag
+from tests.db.conftest import NOW, Connection, Market, listed, ok, xasx
 
 OpenAs = Callable[[str], Connection]
 
@@ -116,7 +119,7 @@ import sys
 from datetime import datetime, UTC
 from dataclasses import replace
 from scizor.base.config import DatabaseConfig
-from scizor.db import migrate
+from scizor.db import calendar, migrate, symbols
 from scizor.db.connect import connect
 host, port, name = sys.argv[1:4]
 config = replace(DatabaseConfig(), host=host, port=int(port), name=name)
@@ -165,6 +168,53 @@ def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(empty: Data
         migrate.apply(connection, NOW)
         migrate.check(connection)
     assert len(seen) >= 2, f"every kill came at the same place: {seen}"
+
+
+def test_I47_what_is_stored_and_who_reads_it_go_through_a_migration_and_older_findings_become_doubts_on_the_bars(
+    empty: DatabaseConfig, tmp_path: Path
+) -> None:
+    """From the schema before doubts stood on bars: every bar and version stays, and the views show the rows that they showed."""
+    older = Path(shutil.copytree(migrate.SCHEMA, tmp_path / "older"))
+    for number, path in migrate.files(older).items():
+        if number >= 17:
+            path.unlink()
+    with owner(empty) as connection, connect(empty, application="tests") as collector:
+        migrate.apply(connection, NOW, older)
+        calendar.store(collector, xasx(), "exchange_calendars", NOW)
+        symbols.store_listed(collector, [listed("CBA")], NOW)
+        market = Market(xasx(), {each.symbol: each for each in symbols.load_instruments(collector, NOW)})
+        bars = market.bars(8)
+        for hours in (0, 1):
+            at = NOW + timedelta(hours=hours)
+            bars[0] = bars[0]._replace(close=bars[0].close + 0.25 * hours)
+            store(collector, None, None, market.window(8), ok(bars, at), at, sessions=market.sessions)
+        days = market.dates(8)
+        report = (
+            "INSERT INTO quality_reports (session_date, timeframe, origin, made_at, series, expected, stored, explained, missing, quarantined, wrong, doubted, revised) "
+            "SELECT %s, '1day', id, %s, 1, 1, 1, 0, 0, 0, 0, 0, 0 FROM origins RETURNING id"
+        )
+        finding = (
+            "INSERT INTO quality_findings (report_id, symbol_id, session_date, timestamp, rule, severity, is_confirmed, evidence) "
+            "SELECT %s, id, %s, CASE WHEN %s THEN %s::date::timestamp AT TIME ZONE 'UTC' END, %s, %s, %s, 'x' FROM symbols"
+        )
+        for day, rule, is_bar, severity, is_confirmed, hours in (
+            (days[1], "brownlees_gallo", True, "soft", False, 2), (days[2], "price_unit", False, "hard", False, 2), (days[3], "hampel", True, "soft", True, 2),
+            (days[4], "missing_bar", False, "hard", False, 2), (days[0], "spike", False, "hard", False, 0.5),  # of a version that was mended
+        ):  # fmt: skip
+            number = collector.execute(report.encode(), [day, NOW + timedelta(hours=hours, seconds=days.index(day))]).fetchone()
+            assert number is not None
+            collector.execute(finding.encode(), [number[0], day, is_bar, day, rule, severity, is_confirmed])
+        kept = "SELECT to_jsonb(b) - 'flags' FROM {} b ORDER BY session_date, revision"
+        shown = "SELECT id, symbol_id, timestamp, timeframe, open, high, low, close, volume, wap, trades, session_date, created_at FROM {} ORDER BY id"
+        statements = [kept.format(each) for each in ("bars", "bars_history")] + [shown.format(each) for each in ("market_data", "market_data_checked")]
+        before = [connection.execute(each.encode()).fetchall() for each in statements]
+        assert list(map(len, before)) == [8, 1, 8, 6]
+        assert min(int(name[:3]) for name in migrate.apply(connection, NOW)) == 17
+        assert [connection.execute(each.encode()).fetchall() for each in statements] == before
+        flags = connection.execute("SELECT session_date, flags FROM bars WHERE flags <> 0 ORDER BY 1").fetchall()
+        assert flags == [(days[1], int(Flag.BROWNLEES_GALLO)), (days[2], int(Flag.WRONG))]
+        again = store(collector, None, None, market.window(8), ok(bars, NOW + timedelta(hours=3)), NOW + timedelta(hours=3), sessions=market.sessions)
+        assert (again.stored, again.revised) == (0, 0)
 
 
 def test_every_table_and_column_explains_itself(database: Connection) -> None:

@@ -283,3 +283,30 @@ def test_an_answer_without_bars_is_nothing_to_search(collector: psycopg.Connecti
     windows.store(collector, None, None, market.window(5), Outcome(OutcomeKind.TIMEOUT, asked_at=NOW), NOW, sessions=market.sessions)
     result = call("actions", "detect")
     assert result.was_idle and result.status is Exit.DONE
+
+
+def test_a_dividend_that_somebody_enters_is_a_candidate_until_it_is_confirmed_and_then_total_return_has_it(
+    market: Market, collector: psycopg.Connection, call: Call, rows: Rows, capsys: Capture  # noqa: F811
+) -> None:
+    store(collector, market, market.bars()[-4:], NOW)
+    day = str(market.sessions[-2].session_date)
+    words = ("actions", "add", "cba", "--dividend", "1.25", "--ex-date", day)
+    call(*words, "--dry-run")
+    assert rows("SELECT count(*) FROM corporate_actions") == [(0,)]
+    first = "SELECT close FROM total_return('CBA', '2025-01-16') ORDER BY session_date LIMIT 1"
+    plain = rows(first)
+    call(*words)
+    [(number, amount)] = rows("SELECT id, amount FROM corporate_actions WHERE state = 'candidate' AND type = 'dividend'")
+    assert amount == Decimal("1.25") and rows(first) == plain
+    call(*words)  # again: it is known
+    assert rows("SELECT count(*) FROM corporate_actions") == [(1,)]
+    call("actions", "list")
+    assert "entered by" in capsys.readouterr().out
+    call("actions", "confirm", str(number))
+    before = Decimal(str(market.bars()[-3].close))
+    assert rows(first)[0][0] == round(plain[0][0] * (before - amount) / before, 8) != plain[0][0]
+    for bad in (("--dividend", "1,25"), ("--dividend", "0"), ("--dividend", "2.5"), ("--ratio", "1:1"), ("--dividend", "1", "--ratio", "2:1"), ()):
+        with pytest.raises(UsageError):
+            call("actions", "add", "CBA", "--ex-date", day, *bad)
+    call("actions", "add", "CBA", "--ratio", "3:1", "--ex-date", day)
+    assert rows("SELECT ratio_new, ratio_old FROM corporate_actions WHERE type = 'split'") == [(3, 1)]

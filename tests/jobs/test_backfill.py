@@ -155,16 +155,6 @@ def test_the_size_follows_the_answers_while_it_runs(config: Config, database: ps
         assert there.rows("SELECT sum(unchanged) FROM collection_logs") == [(0,)]
 
 
-def test_row_90_an_empty_page_in_the_middle_does_not_end_the_paging(there: Stage) -> None:
-    there.inject("no-data", nth=2)
-    words = ("backfill", "--symbol", "CBA", "--timeframe", "1min", "--from", FROM)
-    assert there.run(*words) is Exit.DONE
-    missing = there.rows("SELECT session_date::text, why FROM missing_sessions ORDER BY 1")
-    assert len(missing) == 5 and {why for _, why in missing} == {"unknown"}, "an emptiness seen once explains nothing"
-    assert complete(there, "1min") == [day for day in due(there) if day not in dict(missing)]
-    assert complete(there, "1min")[0] == due(there)[0], "the oldest page came although one before it was empty"
-
-
 def test_row_79_retry_failed_with_nothing_failed_and_twice_asks_nothing(there: Stage) -> None:
     words = ("backfill", "--symbol", "CBA", "--timeframe", "1hour", "--from", "2025-01-13")
     there.inject("cancelled", times=3)
@@ -176,6 +166,21 @@ def test_row_79_retry_failed_with_nothing_failed_and_twice_asks_nothing(there: S
         assert there.run(*words, "--retry-failed") is Exit.DONE
     assert len(there.requests()) == asked
     assert complete(there, "1hour") == [day for day in due(there) if day >= "2025-01-13"]
+
+
+def test_row_90_an_empty_answer_on_the_way_back_is_passed_and_what_lies_before_it_is_fetched(there: Stage) -> None:
+    """A client that pages back until nothing comes would stop there, and call it the beginning."""
+    there.inject("no-data", message="reqHistoricalData", nth=2, times=1)
+    assert there.run("backfill", "--symbol", "CBA", "--timeframe", "1min", "--from", "2024-12-30") in (Exit.DONE, Exit.PARTIAL)
+    wanted = [day for day in due(there) if day >= "2024-12-30"]
+    asked = there.rows("SELECT start_date::text, end_date::text, outcome FROM collection_logs WHERE timeframe = '1min' ORDER BY id")
+    [(first, last, _)] = [each for each in asked if each[2] == "empty-unconfirmed"]
+    hole = [day for day in wanted if first <= day <= last]
+    assert hole and hole[0] > wanted[0] and hole[-1] < wanted[-1], "the hole lies between"
+    assert complete(there, "1min") == [day for day in wanted if day not in hole]
+    there.forget()
+    assert there.run("fill-gaps", "--retry-failed") is Exit.DONE
+    assert complete(there, "1min") == wanted
 
 
 def test_a_hole_is_found_asked_for_exactly_and_closed(there: Stage) -> None:

@@ -169,6 +169,21 @@ def test_a_year_whose_former_versions_lie_in_no_verified_file_stays_and_files_al
         read.bars("CBA", "1day", connection=filled, as_known=restated[1])
 
 
+def test_a_detached_table_is_deleted_only_while_the_file_of_its_former_versions_is_whole(
+    filled: Connection, restated: list[datetime], call: Call, config: Config, clock: StoppedClock
+) -> None:
+    assert call("export", "--year", "2023", "--detach").status is Exit.DONE
+    clock.move(31 * 86400)
+    file = archive(config) / "1day/CBA/TRADES-ib-regular/2023.former.parquet"
+    whole = file.read_bytes()
+    flip(file, 0.5)
+    there = "SELECT to_regclass('scizor.detached_bars_2023') IS NOT NULL"
+    assert call("prune").status is Exit.FINDING and filled.execute(there.encode()).fetchone() == (True,)
+    file.write_bytes(whole)
+    assert call("prune").status is Exit.DONE and filled.execute(there.encode()).fetchone() == (False,)
+    assert len(read.bars("CBA", "1day", connection=filled, as_known=restated[1])) == len(daily(100.0))
+
+
 def test_a_doubt_that_came_after_the_file_keeps_its_year_in_the_table(filled: Connection, call: Call, config: Config) -> None:
     folder = str(archive(config).resolve())
     call("export", "--year", "2023", "--verify")

@@ -7,7 +7,7 @@ Eight decimals are what the table `bars` allows, and ten digits before them are 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -207,6 +207,31 @@ def of_sessions(table: pa.Table, first: date | None, last: date | None) -> pa.Ta
         if day is not None:
             table = table.filter(compare(table["session_date"], pa.scalar(day, pa.date32())))
     return table
+
+
+def where(table: pa.Table, chosen: Sequence[bool]) -> pa.Table:
+    """The rows at whose place `chosen` is true."""
+    import pyarrow as pa
+
+    return table.filter(pa.array(chosen, pa.bool_()))
+
+
+def with_values(table: pa.Table, name: str, values: Sequence[Decimal | None]) -> pa.Table:
+    """The same with other values in one column."""
+    import pyarrow as pa
+
+    field = table.schema.field(name)
+    return table.set_column(table.schema.get_field_index(name), field, pa.array(values, field.type))
+
+
+def joined(parts: Sequence[tuple[str, pa.Table]]) -> tuple[pa.Table, list[str]]:
+    """Bars of several symbols by start, in the columns of VALUES, and the symbol of each."""
+    import pyarrow as pa
+
+    whole = pa.concat_tables([part.select(VALUES) for _, part in parts] or [schema().empty_table().select(VALUES)])
+    names = [name for name, part in parts for _ in range(part.num_rows)]
+    ordered = whole.append_column("symbol", pa.array(names, pa.string())).sort_by("timestamp")
+    return ordered.drop_columns(["symbol"]), ordered["symbol"].to_pylist()
 
 
 def merged(older: Iterable[pa.Table], newer: pa.Table) -> pa.Table:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -22,6 +21,7 @@ from scizor.db import symbols as stored_symbols
 from scizor.db.actions import Action, Answer, Refetch, Stale
 from scizor.db.outbox import PostgresOutbox
 from scizor.jobs import calendars, fetching, listing, telling
+from scizor.jobs.action_add import add, ratio
 from scizor.jobs.listing import tell
 from scizor.market import actions, basis, due
 from scizor.market.actions import Finding, Step, Type, Verdict
@@ -36,7 +36,7 @@ SUSPECT = timedelta(days=7)  # how old a session's gap may be, to be worth a que
 
 
 def run(context: Context) -> Result:
-    command = {"list": _list, "detect": _detect, "confirm": _confirm, "reject": _reject, "refetch": _refetch}
+    command = {"list": _list, "detect": _detect, "confirm": _confirm, "reject": _reject, "refetch": _refetch, "add": add}
     return command[context.args.command](context)
 
 
@@ -172,7 +172,7 @@ def _pairs(before: Sequence[Any], after: Sequence[Any], step: Step) -> list[list
 
 def said(evidence: dict[str, Any]) -> str:
     """An evidence in a line."""
-    words = [f"request {evidence.get('request')}"]
+    words = [f"request {evidence['request']}"] if "request" in evidence else []
     if "sessions" in evidence:
         words.append(f"{evidence['sessions']} of {evidence['overlap']} sessions agree, volumes {evidence['volumes']}")
     words += [str(evidence[each]) for each in ("why",) if each in evidence]
@@ -258,10 +258,7 @@ def _candidate(context: Context, *, or_confirmed: bool = False) -> Action:
 def _ratio(args: argparse.Namespace, action: Action) -> tuple[int | None, int | None]:
     if not args.ratio:
         return action.new, action.old
-    group = re.fullmatch(r"(\d{1,6}):(\d{1,6})", args.ratio)
-    new, old = (int(group[1]), int(group[2])) if group else (0, 0)
-    if not new or not old or new == old:
-        raise UsageError(f"--ratio: {args.ratio!r} is no ratio of new to old shares", hint="3:1 for three new shares in place of one")
+    new, old = ratio(args.ratio)
     if action.type not in ("split", "code-change"):
         raise UsageError(f"a {action.type} has no ratio")
     return new, old

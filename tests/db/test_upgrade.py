@@ -1,12 +1,9 @@
-"""What was known then stays known: random restatements against a log kept beside, and an upgrade under data that is there."""
+"""An upgrade from the first release that stored bars, under the bars that are there."""
 
 from __future__ import annotations
 
-import random
 import shutil
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +13,11 @@ import pytest
 from scizor.base.config import DatabaseConfig
 from scizor.db import migrate
 from scizor.db.connect import connect
-from scizor.db.windows import store
-from scizor.market.types import Outcome, OutcomeKind
-from tests.db.conftest import HOUR, NOW, Connection, Market
+from tests.db.conftest import NOW, Connection
 from tests.db.test_migrate import empty as empty  # a fixture
 from tests.db.test_seed_sql import SEED_SQL
 
-Rows = Callable[..., list[tuple[Any, ...]]]
-STEPS, QUERIES, SESSIONS = 60, 200, 12
 FIRST_RELEASE = 8  # the schema of the first version that stored bars
-
-
-def test_I14_bars_as_known_never_show_what_was_learnt_later(collector: Connection, market: Market, rows: Rows) -> None:
-    chance, at = random.Random(14), NOW
-    log: list[tuple[datetime, dict[date, Decimal]]] = [(at - HOUR, {})]
-    bars = market.bars(SESSIONS)
-    for _ in range(STEPS):
-        at += timedelta(seconds=chance.randint(1, 7200))
-        low = chance.randrange(SESSIONS)
-        high = chance.randint(low + 1, SESSIONS)
-        # within two ticks: an answer of which most bars are farther off is another share's, and refused
-        asked = [each._replace(close=each.open + chance.choice((0.25, 0.26, 0.27))) for each in bars[low:high]]
-        first, last = asked[0].start, asked[-1].start
-        answer = Outcome(OutcomeKind.OK, tuple(asked), asked_at=at, answered_at=at)
-        store(collector, None, None, market.window(SESSIONS, first=first, last=last), answer, at, sessions=market.sessions)
-        known = dict(log[-1][1])
-        known.update({each.start: Decimal(repr(each.close)) for each in asked if isinstance(each.start, date)})
-        log.append((at, known))
-    assert rows("SELECT max(revision) > 5, count(*) FROM bars")[0] == (True, SESSIONS)
-    for _ in range(QUERIES):
-        then = log[0][0] + (at + HOUR - log[0][0]) * chance.random()
-        expected = next(known for since, known in reversed(log) if since <= then)
-        assert dict(rows("SELECT session_date, close FROM bars_as_known(%s)", then)) == expected
 
 
 def old_schema(folder: Path) -> Path:
