@@ -93,6 +93,15 @@ def test_a_second_answer_explains_an_absent_minute_only_where_an_empty_one_would
     assert why(collector, market) is Why.NO_TRADE
 
 
+def test_a_history_that_begins_with_a_part_of_a_session_was_listed_then(collector: Connection, market: Market) -> None:
+    """Its missing minute is missing: not listed would explain it."""
+    day = DAY.session_date
+    window = market.window(timeframe=Timeframe.MIN1, first=day, last=day, start=DAY.open, end=DAY.last)
+    store(collector, None, None, window, ok(minutes()[:200]), NOW, sessions=market.sessions)
+    assert why(collector, market) is Why.UNKNOWN
+    assert audit(collector, market, {}).missing == 160
+
+
 def test_the_newest_answer_decides_and_one_that_was_not_had_changes_nothing(collector: Connection) -> None:
     def note(question: str, answer: dict[str, object] | None, measured: dict[str, object] | None = None, exchange: str = "ASX") -> None:
         probes.store(

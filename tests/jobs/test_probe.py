@@ -149,6 +149,16 @@ def test_what_the_gateway_fails_is_not_established_and_changes_nothing(place: Pl
         assert "auction-in-regular-hours  ASX" in shown and "not established" not in shown.split("\n")[7]
 
 
+def test_a_session_that_lacks_what_the_probe_promised_is_missing(place: Place) -> None:
+    """The hand-down: from the record to what a job stores, and to what the coverage counts."""
+    with place.gateway(auction_is_regular=False, speed=20.0) as there:
+        words = ("--symbol", "CBA", "--timeframe", "1min", "--from", "2025-01-13", "--to", "2025-01-13")
+        assert there.run("backfill", *words) is Exit.DONE
+        assert there.rows("SELECT count(*) FROM bars") == [(360,)]
+        assert there.rows("SELECT why FROM missing_sessions") == [("unknown",)]
+        there.database.execute("TRUNCATE coverage_gaps, coverage, bars CASCADE")
+
+
 def test_what_was_learnt_before_the_gateway_hung_up_is_stored(place: Place) -> None:
     with place.gateway() as there:
         there.inject("close", bar_size="1 min", symbol="SPY")

@@ -100,7 +100,7 @@ def store_text(
         with connection.pipeline():
             merged, present = _merge(connection, series, window, received, staged, refused, sessions, known, number, now, expectations)
             doubtful = _doubtful(window, received, sessions) if expectations.empty_minutes_have_bars else ()
-            after = knowledge.after(known.coverage, window, outcome, sessions, present, refused.quarantine, now, doubtful)
+            after = knowledge.after(known.coverage, window, outcome, sessions, present, refused.quarantine, now, doubtful, staged.dates)
             coverage.store(
                 connection, series, known, after, request=number, refused=refused, dates=knowledge.dates_of(sessions), now=now,
                 calendar=window.instrument.calendar,

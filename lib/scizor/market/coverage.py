@@ -151,13 +151,14 @@ def after(
     quarantined: Collection[date],
     now: datetime,
     doubtful: Collection[date] = (),
+    partly: Collection[date] = (),
 ) -> Coverage:
     """What is known after one request. sessions: the calendar's, oldest first, from the window to the newest that is over.
 
     present: session dates of the window whose bars the table now holds. quarantined: those whose bar was refused.
     now: when the answer was stored; the request's own asked_at decides what was finished when it was made. doubtful: those
     that lack some of their bars although a vendor like this one sends a bar for a minute without a trade: no second answer
-    explains them.
+    explains them. partly: those of which any bar came: what has a bar was listed, if only a part of it is there.
     """
     asked_at = outcome.asked_at or now
     begin, end = _asked(window, sessions, asked_at)
@@ -172,7 +173,7 @@ def after(
     dates = dates_of(part)
     states = unfold(coverage, dates)
     if outcome.kind in _ANSWERS:
-        _answered(coverage, states, low, high, part, dates, window.instrument, outcome, asked_at, set(present), set(quarantined), now, set(doubtful))
+        _answered(coverage, states, low, high, part, dates, window.instrument, outcome, asked_at, set(present), set(quarantined), now, set(doubtful), set(partly))
     else:
         _mark_failed(states, low, high, _why(outcome), now, outcome.is_permanent)
     return replace(fold(coverage, states, dates), refetched_to=refetched_to)
@@ -181,13 +182,13 @@ def after(
 def _answered(
     coverage: Coverage, states: list[State], low: int, high: int, sessions: Sequence[Session], dates: Sequence[date],
     instrument: Instrument, outcome: Outcome, asked_at: datetime, present: set[date], refused: set[date], now: datetime,
-    doubtful: set[date],
+    doubtful: set[date], partly: set[date],
 ) -> None:  # fmt: skip
     """An answer was had, if only an empty one."""
     states[low:high] = [
         COMPLETE if each in present else state for each, state in zip(dates[low:high], states[low:high], strict=True)
     ]
-    seen = next((place for place in range(low, high) if states[place] is COMPLETE or dates[place] in refused), None)
+    seen = next((place for place in range(low, high) if states[place] is COMPLETE or dates[place] in refused or dates[place] in partly), None)
     listed, delisted = _life(instrument, dates)
     began = bool(coverage.spans) and coverage.spans[0].first < dates[low]
     if not began and instrument.listed_from is None and outcome.kind is not OutcomeKind.EMPTY_UNCONFIRMED:
