@@ -56,8 +56,9 @@ class Scene:
         """Ends the servers that it keeps; their names."""
         if not self.file.exists():
             return []
-        state = load(self.file).make_paths().state
-        kept = (("the gateway", replay_gateway(state, ())), ("PostgreSQL", embedded(state).service))
+        config = load(self.file)
+        state = config.make_paths().state
+        kept = (("the gateway", replay_gateway(state, (), port=config.gateway.port)), ("PostgreSQL", embedded(state).service))
         return [name for name, each in kept if service.release(each)]
 
     def forget(self) -> None:
