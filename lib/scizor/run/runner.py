@@ -26,6 +26,7 @@ from scizor.base.errors import ScizorError
 from scizor.base.exit import Exit
 from scizor.base.masking import mask
 from scizor.base.version import boot_id, code_version
+from scizor.run import group
 from scizor.run.context import Context, Result
 from scizor.run.script import Needs
 from scizor.run.stop import Stop, beating, listening
@@ -33,6 +34,7 @@ from scizor.run.stop import Stop, beating, listening
 LINES_MAX = 40
 HEARTBEAT_SECONDS = 30.0
 PATIENCE_SECONDS = 20.0  # for a server that is just starting
+SKIPS_MAX = 3  # so many runs in a row that found the lock taken are an alert
 
 
 def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str, needs: Needs, scope: str) -> Exit:
@@ -51,6 +53,8 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
     context.log = log.start(name, context.run_id, context.paths.logs, context.clock, verbose=verbose, debug=args.debug)
     deadline = context.clock.wall_seconds(config.collect.deadline_minutes * 60.0) if needs.deadline else None
     in_hand = context.clock.wall_seconds(config.gateway.request_timeout_seconds)
+    if needs.deadline:
+        group.lead()
     try:
         with listening(context.stop, deadline, lambda: _forced(context, needs), in_hand_wall_seconds=in_hand):
             result = _guarded(job, context, needs)
@@ -179,6 +183,8 @@ def _tell(context: Context, result: Result, needs: Needs) -> None:
         # Being busy is information: cron must not mail it, a person must see it.
         if sys.stderr.isatty() or context.args.debug or getattr(context.args, "verbose", False):
             print(f"{context.name}: {result.summary}. HINT: {result.hint}", file=sys.stderr)
+        elif result.kind == "BusyError" and needs.row:
+            _skipped(context, result, needs)
         return
     text = failure_text(context, result)
     if result.status is not Exit.DONE:
@@ -187,6 +193,27 @@ def _tell(context: Context, result: Result, needs: Needs) -> None:
         print(result.summary)
     if needs.mail:
         _mail(context, result, text)
+
+
+def _skipped(context: Context, result: Result, needs: Needs) -> None:
+    """Notes that cron's run found the lock taken; the third in a row is told: its holder hangs, or the work is too much."""
+    from scizor.db import runs
+    from scizor.db.connect import connect
+    from scizor.db.retry import explained
+    from scizor.run.servers import database_server
+
+    try:
+        with database_server(context.config) as server, explained(server), connect(server, application=context.name) as connection:
+            skips = runs.skip(connection, job=context.name, scope=context.scope, now=context.clock.now())
+            context.server = server
+    except ScizorError as problem:  # whoever holds the lock meets the same, and tells it
+        context.log.warning("this skip is not counted: %s", problem)
+        return
+    if skips >= SKIPS_MAX and needs.mail:
+        told = Result(f"{skips} runs in a row found it still running: {result.summary.partition(': ')[2]}", Exit.BUSY, kind="stuck",
+                      hint="SELECT * FROM job_runs WHERE outcome = 'running' shows how far it is; end that process if it hangs")  # fmt: skip
+        context.log.error("%s", told.summary)
+        _mail(context, told, failure_text(context, told))
 
 
 def failure_text(context: Context, result: Result) -> str:
