@@ -4,7 +4,7 @@
 \echo 'The newest run of each job and scope'
 SELECT r.job, r.scope, r.outcome, r.exit_status AS exit, r.started_at, r.heartbeat_at,
        CASE WHEN r.outcome = 'running' THEN NULL ELSE r.finished_at - r.started_at END AS took,
-       r.times, r.targets, r.succeeded, r.failed, r.rows_stored AS rows, l.skips AS skipped
+       r.times, r.targets, r.succeeded, r.failed, r.rows_stored AS rows
 FROM job_locks l
 JOIN job_runs r ON r.id = l.run_id
 ORDER BY r.job, r.scope;

@@ -1,8 +1,7 @@
-"""What a run has started ends with it: a hanging job takes its children along, and runs that find the lock taken are counted."""
+"""What a run has started ends with it: a hanging job takes its children along."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import subprocess
@@ -11,16 +10,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
-import pytest
-
-from scizor.base import lock
 from scizor.base.config import Config
 from scizor.base.exit import Exit
-from scizor.run import runner
-from scizor.run.context import Result
-from scizor.run.script import Needs
-from tests.relay import Relay
 from tests.run.configured import write
 from tests.run.test_runner import fast_clock
 
@@ -88,39 +79,3 @@ def test_a_run_of_cron_leads_a_group_of_its_own_and_a_person_s_stays_in_the_shel
         os.close(master)
         os.close(slave)
     assert at_terminal.stdout.split() == ["False", "False"]
-
-
-def test_the_third_run_in_a_row_that_finds_the_lock_taken_is_an_alert(
-    config: Config, tmp_path: Path, database: psycopg.Connection, relay: Relay, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    args = argparse.Namespace(config=write(replace(config, mail=relay.config()), tmp_path / "mailing.toml"), debug=False, verbose=False)
-
-    def run() -> Exit:
-        return runner.run(lambda _: Result("all stored"), args, name="a-job", needs=Needs(), scope="")
-
-    def skips() -> int:
-        return int(database.execute("SELECT skips FROM job_locks WHERE job = 'a-job'").fetchall()[0][0])
-
-    assert run() is Exit.DONE and skips() == 0
-    with lock.hold(config.make_paths().locks, "a-job", {"pid": 4711, "since": "2025-01-15T06:00:00"}):
-        assert [run(), run()] == [Exit.BUSY, Exit.BUSY] and skips() == 2
-        assert relay.mails == [], "being busy twice is no news"
-        assert [run(), run()] == [Exit.BUSY, Exit.BUSY] and skips() == 4
-    assert len(relay.mails) == 1, "told at once, and not again within the hour"
-    assert "3 runs in a row found it still running" in relay.subjects[0] and "pid 4711" in relay.mails[0].get_content()
-    assert run() is Exit.DONE and skips() == 0
-    assert [each for each in relay.subjects if "recovered" in each] == relay.subjects[1:]
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # a person who tries by hand is told, and not counted
-    with lock.hold(config.make_paths().locks, "a-job", {"pid": 4711}):
-        assert run() is Exit.BUSY and skips() == 0
-    assert "already running" in capfd.readouterr().err
-
-
-def test_a_database_that_is_down_leaves_a_skip_uncounted_and_silent(config: Config, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    down = replace(config, database=replace(config.database, host=str(tmp_path)))
-    args = argparse.Namespace(config=write(down, tmp_path / "down.toml"), debug=False, verbose=False)
-    with lock.hold(config.make_paths().locks, "a-job", {"pid": 4711}):
-        assert runner.run(lambda _: Result(), args, name="a-job", needs=Needs(), scope="") is Exit.BUSY
-    assert capfd.readouterr() == ("", "")
-    assert "not counted" in (config.make_paths().logs / "a-job.log").read_text()
-

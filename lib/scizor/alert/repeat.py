@@ -23,8 +23,6 @@ LINES_MAX = 60
 
 #: Endings that are neither failure nor success: somebody else is at it, or a person stopped it.
 UNTOLD = frozenset({Exit.BUSY, Exit.INTERRUPTED, Exit.TERMINATED})
-#: The kind of a failure that is none of one run: several in a row found the lock taken. It is told, whatever the status.
-STUCK = "stuck"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +38,6 @@ class Failure:
     kind: str
     summary: str = ""
     text: str = ""
-
-    @property
-    def is_told(self) -> bool:
-        return self.status not in UNTOLD or self.kind == STUCK
 
     @property
     def fingerprint(self) -> str:

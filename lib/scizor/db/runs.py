@@ -72,13 +72,6 @@ def start(connection: Connection, *, job: str, scope: str, place: Place, now: da
     return Run(run_id, job, scope, epoch)
 
 
-def skip(connection: Connection, *, job: str, scope: str, now: datetime) -> int:
-    """Counts a run that found the lock of (job, scope) taken; how many in a row that makes. 0 where no run ever had it.
-    The next run that gets the lock begins anew, in take_epoch."""
-    row = connection.execute(query("skip_run"), {"job": job, "scope": scope, "now": now}).fetchone()
-    return row[0] if row else 0
-
-
 def heartbeat(connection: Connection, run: Run, now: datetime, counts: Counts | None = None) -> None:
     """A sign of life, with what has been done so far. Raises BusyError when another run has taken over."""
     with connection.transaction():

@@ -97,7 +97,7 @@ def _decide(directory: Path, paths: Paths, now: datetime, event: Failure | Succe
                 if after != before:
                     incidents.save(directory, after)
             return said, [repeat.compose(each, host) for each in told]
-        if not event.is_told:
+        if event.status in repeat.UNTOLD:
             return said, []
         decision = repeat.due(incidents.load(directory, event.fingerprint), event, now)
         incidents.save(directory, decision.incident)

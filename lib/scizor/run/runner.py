@@ -34,7 +34,6 @@ from scizor.run.stop import Stop, beating, listening
 LINES_MAX = 40
 HEARTBEAT_SECONDS = 30.0
 PATIENCE_SECONDS = 20.0  # for a server that is just starting
-SKIPS_MAX = 3  # so many runs in a row that found the lock taken are an alert
 
 
 def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str, needs: Needs, scope: str) -> Exit:
@@ -83,7 +82,7 @@ def _guarded(job: Callable[[Context], Result], context: Context, needs: Needs) -
             stack.enter_context(_lock(context))
         if needs.database:
             stack.enter_context(database(context, login=needs.login, schema=needs.schema))
-        return _recorded(job, context) if needs.row else job(context)
+        return recorded(job, context) if needs.row else job(context)
 
 
 @contextlib.contextmanager
@@ -128,7 +127,7 @@ OUTCOMES = {
 }  # fmt: skip
 
 
-def _recorded(job: Callable[[Context], Result], context: Context) -> Result:
+def recorded(job: Callable[[Context], Result], context: Context) -> Result:
     """The job with its row: started, beating, and closed however it ends."""
     from scizor.db import runs
     from scizor.db.connect import connect
@@ -183,8 +182,6 @@ def _tell(context: Context, result: Result, needs: Needs) -> None:
         # Being busy is information: cron must not mail it, a person must see it.
         if sys.stderr.isatty() or context.args.debug or getattr(context.args, "verbose", False):
             print(f"{context.name}: {result.summary}. HINT: {result.hint}", file=sys.stderr)
-        elif result.kind == "BusyError" and needs.row:
-            _skipped(context, result, needs)
         return
     text = failure_text(context, result)
     if result.status is not Exit.DONE:
@@ -193,27 +190,6 @@ def _tell(context: Context, result: Result, needs: Needs) -> None:
         print(result.summary)
     if needs.mail:
         _mail(context, result, text)
-
-
-def _skipped(context: Context, result: Result, needs: Needs) -> None:
-    """Notes that cron's run found the lock taken; the third in a row is told: its holder hangs, or the work is too much."""
-    from scizor.db import runs
-    from scizor.db.connect import connect
-    from scizor.db.retry import explained
-    from scizor.run.servers import database_server
-
-    try:
-        with database_server(context.config) as server, explained(server), connect(server, application=context.name) as connection:
-            skips = runs.skip(connection, job=context.name, scope=context.scope, now=context.clock.now())
-            context.server = server
-    except ScizorError as problem:  # whoever holds the lock meets the same, and tells it
-        context.log.warning("this skip is not counted: %s", problem)
-        return
-    if skips >= SKIPS_MAX and needs.mail:
-        told = Result(f"{skips} runs in a row found it still running: {result.summary.partition(': ')[2]}", Exit.BUSY, kind="stuck",
-                      hint="SELECT * FROM job_runs WHERE outcome = 'running' shows how far it is; end that process if it hangs")  # fmt: skip
-        context.log.error("%s", told.summary)
-        _mail(context, told, failure_text(context, told))
 
 
 def failure_text(context: Context, result: Result) -> str:
