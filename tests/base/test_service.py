@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -162,3 +163,28 @@ def test_nothing_of_it_listens_on_tcp(state: Path) -> None:
     with service.use(server.service), psycopg.connect(host=str(server.socket_directory), user=SUPERUSER, dbname="postgres") as connection:
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
     assert (server.socket_directory.stat().st_mode & 0o777) == 0o700
+
+
+def test_whoever_starts_it_and_is_paused_is_waited_for_with_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "WAIT_SECONDS", 0.2)
+    waiting = service.Service("a-server", tmp_path / "a-server", ("false",), pid=lambda: os.getpid(), is_ready=lambda: True)
+    with open(tmp_path / "a-server.start.lock", "w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(UnreachableError, match="another process has held") as refusal, service.use(waiting):
+            pass
+    assert "a-server.start.lock" in refusal.value.hint
+
+
+def test_a_lock_that_does_not_come_at_the_end_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work is done: the server is left running, as after kill -9, and the next one adopts it."""
+    (tmp_path / "a-server").mkdir()
+    child = subprocess.Popen(["sh", "-c", "sleep 60 #" + str(tmp_path / "a-server")])
+    running = service.Service("a-server", tmp_path / "a-server", ("false",), pid=lambda: child.pid, is_ready=lambda: True)
+    try:
+        with open(tmp_path / "a-server.start.lock", "w") as other, service.use(running):
+            monkeypatch.setattr(service, "WAIT_SECONDS", 0.2)
+            fcntl.flock(other, fcntl.LOCK_EX)
+        assert child.poll() is None
+    finally:
+        child.kill()
+        child.wait()

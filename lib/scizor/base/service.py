@@ -22,12 +22,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+from scizor.base import flock
 from scizor.base.clock import RunningClock
 from scizor.base.errors import ConfigurationError, NoSpaceError, UnreachableError
 from scizor.base.paths import private_directory, private_file
 
 POLL_SECONDS = 0.02
 STOP_SECONDS = 30.0
+WAIT_SECONDS = 180.0  # for another process to start or stop it: a minute, or twice STOP_SECONDS, and then some
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,15 @@ def use(service: Service) -> Iterator[None]:
     locks = service.directory.parent
     with open(private_file(locks / f"{service.name}.users.lock"), "a") as users:
         with _locked(locks / f"{service.name}.start.lock"):
-            fcntl.flock(users, fcntl.LOCK_SH)
+            if not flock.take(users, fcntl.LOCK_SH, WAIT_SECONDS):
+                raise _held(locks / f"{service.name}.users.lock")
             if not _is_running(service):
                 _start(service)
         try:
             yield
         finally:
-            with _locked(locks / f"{service.name}.start.lock"):
+            # Whoever cannot get it in time leaves a running server, as after kill -9: the next one adopts and stops it.
+            with contextlib.suppress(UnreachableError), _locked(locks / f"{service.name}.start.lock"):
                 fcntl.flock(users, fcntl.LOCK_UN)
                 if not is_kept(service) and _is_last(users):
                     _stop(service)
@@ -209,8 +213,15 @@ def _is_last(users: IO[str]) -> bool:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with open(private_file(path), "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        if not flock.take(file, fcntl.LOCK_EX, WAIT_SECONDS):
+            raise _held(path)
         yield
+
+
+def _held(path: Path) -> UnreachableError:
+    return UnreachableError(
+        f"another process has held {path} for {WAIT_SECONDS:.0f} s while it starts or stops a server", hint=f"is it paused or hanging? fuser -v {path} names it"
+    )
 
 
 @contextlib.contextmanager
