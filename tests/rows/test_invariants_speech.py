@@ -26,7 +26,7 @@ ACCOUNT = "U7654321"
 
 @pytest.fixture
 def there(config: Config, database: psycopg.Connection, tmp_path: Path) -> Iterator[Stage]:
-    with stage(replace(config, gateway=replace(config.gateway, connect_timeout_seconds=120.0)), database, tmp_path, speed=20.0) as found:
+    with stage(replace(config, gateway=replace(config.gateway, connect_timeout_seconds=600.0, request_timeout_seconds=600.0)), database, tmp_path, speed=20.0) as found:
         yield found
 
 

@@ -189,7 +189,8 @@ def _pause(seconds: float) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Not counting zombies: a child of ours that ended and was not waited for is gone."""
+    """Not counting zombies: who ended and was not waited for is gone. It may be a child of ours, of another process that
+    started it and lives on, or, in a container, of a first process that waits for nobody."""
     with contextlib.suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG) != (0, 0):
             return False
@@ -198,8 +199,11 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):  # no /proc, or gone this very moment
+        return not Path("/proc/self/stat").exists()
 
 
 def _is_last(users: IO[str]) -> bool:
