@@ -35,7 +35,7 @@ INVARIANTS = {
     4: "again changes nothing", 5: "one instance writes", 6: "a paused holder cannot write", 7: "missed runs are made up",
     8: "what is due, at every change of daylight saving", 9: "failure is never success", 10: "bit for bit",
     11: "no impossible bar", 12: "no bar is lost", 15: "coverage equals a recount", 20: "no other port or account, no order",
-    21: "pacing across processes", 27: "read-only filesystems", 28: "files old or new", 29: "SIGTERM", 31: "one alert a failure",
+    21: "pacing across processes", 27: "read-only filesystems", 28: "files old or new", 29: "SIGTERM", 30: "a watchdog", 31: "one alert a failure",
     32: "no secret anywhere", 33: "silence and speech", 38: "sequences and restores", 39: "the collector's rights",
     40: "hostile input", 43: "time zones",
 }  # fmt: skip

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from scizor.base import lock
 from scizor.base.exit import Exit
 from scizor.base.paths import ROOT
+from scizor.jobs import idle
 
 STEPS = ["pause", "backup", "setup", "migrate", "check", "resume"]
 STAND_IN = '#!/bin/sh\n# the first line of a python script names python\necho "$(basename "$0") $*" >> "$(dirname "$0")/../called"\nexit $(cat "$(dirname "$0")/../$(basename "$0").status" 2>/dev/null || echo 0)\n'
@@ -39,7 +41,7 @@ def test_each_step_is_printed_and_done_in_order_and_twice(checkout: Path) -> Non
         told = upgrade(checkout)
         assert told.returncode == 0, told.stderr
         assert [line.split()[0] for line in called(checkout)] == STEPS
-        assert [line.split(":")[1].strip() for line in told.stdout.splitlines()] == ["pause", "backup", "setup", "migrate", "restart", "check", "resume", "done"]
+        assert [line.split(":")[1].strip() for line in told.stdout.splitlines()] == ["pause", "backup", "wait", "setup", "migrate", "restart", "check", "resume", "done"]
         (checkout / "called").unlink()
 
 
@@ -77,7 +79,7 @@ def test_a_script_that_is_not_there_is_said_before_anything_is_done(checkout: Pa
 def test_the_old_environment_runs_what_comes_before_setup(checkout: Path) -> None:
     """After git pull bin/python refuses a stale environment: pausing and backing up must not need bin/setup."""
     (checkout / ".venv" / "bin").mkdir(parents=True)
-    (checkout / ".venv" / "bin" / "python").write_text('#!/bin/sh\necho "old $(basename "$1")" >> "$(dirname "$0")/../../called"\n')
+    (checkout / ".venv" / "bin" / "python").write_text('#!/bin/sh\n[ "$1" = -c ] && exit 0; echo "old $(basename "$1")" >> "$(dirname "$0")/../../called"\n')
     (checkout / ".venv" / "bin" / "python").chmod(0o755)
     for name in ("pause", "backup"):
         (checkout / "bin" / name).write_text("#!/usr/bin/env -S sh -c 'exec \"$(dirname \"$0\")/python\" \"$0\" \"$@\"'\n")
@@ -88,3 +90,18 @@ def test_the_old_environment_runs_what_comes_before_setup(checkout: Path) -> Non
 def test_help_is_the_comment_at_its_top() -> None:
     told = subprocess.run([str(ROOT / "bin" / "upgrade"), "--help"], capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"})
     assert told.stdout.startswith("upgrade: ") and told.stdout.rstrip().endswith("that of the step that failed.") and "umask" not in told.stdout
+
+
+def test_it_waits_for_a_job_that_runs_and_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "scizor.toml").write_text(f'mode = "paper"\n[paths]\nstate = "{tmp_path / "state"}"\n')
+    monkeypatch.setenv("SCIZOR_CONFIG", str(tmp_path / "scizor.toml"))
+    monkeypatch.setattr(idle, "POLL_SECONDS", 0.05)
+    locks = tmp_path / "state" / "locks"
+    assert idle.main(0.0) == Exit.DONE, "nobody ever ran"
+    with lock.hold(locks, "alerts", {"pid": 1}), lock.hold(locks, "backfill", {"pid": 4711}):
+        assert idle.main(0.2) == Exit.BUSY
+        told = capsys.readouterr()
+        assert told.out == "upgrade: waits for backfill (pid 4711)\n" and "HINT: kill PID" in told.err
+    assert idle.main(0.0) == Exit.DONE
+    with lock.hold(locks, "backfill", {"pid": 4712}):
+        pass  # that it was looked at keeps nobody from starting
