@@ -17,9 +17,9 @@ from tests.run.test_runner import fast_clock
 
 #: A job that hangs with a child that ignores SIGTERM, a grandchild whose parent is gone, and a server that is meant to stay.
 HANGING = """
-import argparse, signal, subprocess, sys, time
+import subprocess, sys, time
 from pathlib import Path
-from scizor.run import group, runner, stop
+from scizor.run import group, script, stop
 from scizor.run.script import Needs
 stop.GRACE_SECONDS, group.TERM_SECONDS = 0.1, 0.3
 folder = Path(sys.argv[2])
@@ -32,8 +32,8 @@ def job(context):
     (folder / "stays").write_text(str(stays.pid))
     time.sleep(300)
 
-args = argparse.Namespace(config=Path(sys.argv[1]), debug=False, verbose=False)
-runner.run(job, args, name="a-job", needs=Needs(database=False, row=False, mail=False), scope="")
+needs = Needs(database=False, row=False, mail=False)
+script.main("a-job", lambda parser: None, job, name="a-job", needs=needs, argv=["--config", sys.argv[1]])
 """
 
 

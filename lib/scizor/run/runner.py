@@ -26,7 +26,6 @@ from scizor.base.errors import ScizorError
 from scizor.base.exit import Exit
 from scizor.base.masking import mask
 from scizor.base.version import boot_id, code_version
-from scizor.run import group
 from scizor.run.context import Context, Result
 from scizor.run.script import Needs
 from scizor.run.stop import Stop, beating, listening
@@ -52,8 +51,6 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
     context.log = log.start(name, context.run_id, context.paths.logs, context.clock, verbose=verbose, debug=args.debug)
     deadline = context.clock.wall_seconds(config.collect.deadline_minutes * 60.0) if needs.deadline else None
     in_hand = context.clock.wall_seconds(config.gateway.request_timeout_seconds)
-    if needs.deadline:
-        group.lead()
     try:
         with listening(context.stop, deadline, lambda: _forced(context, needs), in_hand_wall_seconds=in_hand):
             result = _guarded(job, context, needs)
