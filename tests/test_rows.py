@@ -38,7 +38,7 @@ INVARIANTS = {
     8: "what is due, at every change of daylight saving", 9: "failure is never success", 10: "bit for bit",
     11: "no impossible bar", 12: "no bar is lost", 13: "a chain of versions", 14: "no later knowledge", 15: "coverage equals a recount",
     16: "one explanation each", 17: "whose bars these are", 20: "no other port or account, no order",
-    21: "pacing across processes", 27: "read-only filesystems", 28: "files old or new", 29: "SIGTERM", 31: "one alert a failure",
+    21: "pacing across processes", 27: "read-only filesystems", 28: "files old or new", 29: "SIGTERM", 30: "a watchdog", 31: "one alert a failure",
     32: "no secret anywhere", 33: "silence and speech", 38: "sequences and restores", 39: "the collector's rights",
     40: "hostile input", 42: "clock jumps", 43: "time zones", 44: "split detection", 47: "migrations keep all",
 }  # fmt: skip

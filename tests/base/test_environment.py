@@ -6,10 +6,13 @@ no package registry.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -146,7 +149,35 @@ def test_no_python_is_one_line_with_the_command_that_mends_it(checkout: Path, tm
 
 
 def test_the_numbers_it_repeats_are_those_of_the_exit_statuses() -> None:
-    assert (environment.UNREACHABLE, environment.NO_SPACE, environment.CONFIGURATION) == (Exit.UNREACHABLE, Exit.NO_SPACE, Exit.CONFIGURATION)
+    found = (environment.UNREACHABLE, environment.NO_SPACE, environment.BUSY, environment.CONFIGURATION)
+    assert found == (Exit.UNREACHABLE, Exit.NO_SPACE, Exit.BUSY, Exit.CONFIGURATION)
+
+
+def test_another_setup_that_is_paused_is_waited_for_with_a_limit(checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(environment, "WAIT_SECONDS", 0.3)
+    with open(checkout / ".venv.lock", "w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert environment.main(checkout) == Exit.BUSY
+    assert "another bin/setup" in capsys.readouterr().err and not (checkout / ".venv").exists()
+
+
+def test_a_wheel_that_is_not_the_one_that_was_locked_is_not_installed(tmp_path: Path) -> None:
+    """A real wheel in a folder, once with its hash in the lock file and once with another's: nothing is installed unhashed."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    wheel = wheels / "planted-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("planted.py", "")
+        archive.writestr("planted-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
+        archive.writestr("planted-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("planted-1.0.dist-info/RECORD", "planted.py,,\nplanted-1.0.dist-info/RECORD,,\n")
+    right = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    offline = {**BARE, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_NO_CACHE_DIR": "1"}
+    for hashes, is_installed in ((f" --hash=sha256:{'0' * 64}", False), ("", False), (f" --hash=sha256:{right}", True)):
+        (tmp_path / "requirements.lock").write_text(f"planted==1.0{hashes}\n")
+        command = [*environment.install_command(Path(sys.prefix), tmp_path / "requirements.lock"), "--target", tmp_path / "there"]
+        told = subprocess.run(command, env=offline, cwd="/", capture_output=True, text=True, check=False, timeout=120)
+        assert (told.returncode == 0, (tmp_path / "there" / "planted.py").exists()) == (is_installed, is_installed), told.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can stand in somebody else's checkout")

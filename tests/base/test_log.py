@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import subprocess
 import sys
@@ -120,3 +121,15 @@ def test_row_73_a_log_that_cannot_be_written_goes_to_stderr_and_the_job_runs(
 def test_a_log_is_for_its_owner_alone(tmp_path: Path, clock: StoppedClock) -> None:
     log.start("job", "r", tmp_path / "logs", clock).info("x")
     assert (tmp_path / "logs" / "job.log").stat().st_mode & 0o077 == 0
+
+
+def test_a_process_that_is_paused_while_it_rotates_keeps_nobody_from_logging(tmp_path: Path, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "ROTATE_SECONDS", 0.1)
+    monkeypatch.setattr(log, "BYTES_MAX", 10)
+    (tmp_path / "a-job.log").write_text("long enough to be rotated\n")
+    with open(tmp_path / ".a-job.rotate.lock", "w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        log.start("a-job", "7f3a2c1d", tmp_path, clock).info("here")
+    assert "here" in (tmp_path / "a-job.log").read_text() and not (tmp_path / "a-job.log.1").exists()
+    log.start("a-job", "7f3a2c1d", tmp_path, clock)
+    assert (tmp_path / "a-job.log.1").exists(), "the next run rotates"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -55,11 +57,11 @@ def _leave(user: subprocess.Popen[str]) -> None:
 
 
 def _is_alive(pid: int) -> bool:
+    """A zombie is none: whose it is has not got round to waiting for it."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
 
 
 def _can_connect(server: Embedded) -> bool:
@@ -101,7 +103,7 @@ def test_a_pid_file_left_by_a_dead_server_is_not_taken_for_a_server(state: Path)
     first.communicate()
     os.kill(pid, signal.SIGKILL)  # the postmaster dies and leaves postmaster.pid and the socket behind
     for _ in range(500):
-        if not _is_alive(pid):
+        if not Path(f"/proc/{pid}").exists():  # PostgreSQL itself takes a zombie for a living server
             break
         time.sleep(0.01)
     server = embedded(state)
@@ -162,3 +164,46 @@ def test_nothing_of_it_listens_on_tcp(state: Path) -> None:
     with service.use(server.service), psycopg.connect(host=str(server.socket_directory), user=SUPERUSER, dbname="postgres") as connection:
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
     assert (server.socket_directory.stat().st_mode & 0o777) == 0o700
+
+
+def test_whoever_starts_it_and_is_paused_is_waited_for_with_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "WAIT_SECONDS", 0.2)
+    waiting = service.Service("a-server", tmp_path / "a-server", ("false",), pid=lambda: os.getpid(), is_ready=lambda: True)
+    with open(tmp_path / "a-server.start.lock", "w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(UnreachableError, match="another process has held") as refusal, service.use(waiting):
+            pass
+    assert "a-server.start.lock" in refusal.value.hint
+
+
+def test_a_lock_that_does_not_come_at_the_end_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work is done: the server is left running, as after kill -9, and the next one adopts it."""
+    (tmp_path / "a-server").mkdir()
+    child = subprocess.Popen(["sh", "-c", "sleep 60 #" + str(tmp_path / "a-server")])
+    running = service.Service("a-server", tmp_path / "a-server", ("false",), pid=lambda: child.pid, is_ready=lambda: True)
+    try:
+        with open(tmp_path / "a-server.start.lock", "w") as other, service.use(running):
+            monkeypatch.setattr(service, "WAIT_SECONDS", 0.2)
+            fcntl.flock(other, fcntl.LOCK_EX)
+        assert child.poll() is None
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_server_whose_parent_waits_for_nobody_is_stopped_at_once(tmp_path: Path) -> None:
+    """It stays behind as a zombie: of a starter that lives on, or of a container's first process."""
+    (tmp_path / "a-server").mkdir()
+    program = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', sys.argv[1]]).pid, flush=True); sys.stdin.readline()"
+    parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "a-server")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    stopping = service.Service("a-server", tmp_path / "a-server", ("false",), pid=lambda: pid, is_ready=lambda: True, stop_signal=signal.SIGTERM)
+    try:
+        begun = time.monotonic()
+        with service.use(replace(stopping, directory=tmp_path / "a-server")):
+            pass
+        assert time.monotonic() - begun < 10
+        assert Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z", "planted: it is still there"
+    finally:
+        parent.communicate("\n", timeout=20)

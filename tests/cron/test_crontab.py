@@ -119,6 +119,16 @@ def test_entries_do_not_all_start_in_one_minute() -> None:
     assert len(set(minutes)) == len(minutes)
 
 
+#: Scripts of which the crontab says why they are not in it.
+NOT_HERE = {name for names in re.findall(r"^#   ([a-z -]+): \w", CRONTAB.read_text().partition("# Not here, and why:")[2], re.MULTILINE) for name in names.split()}
+
+
+def test_every_script_is_scheduled_or_the_crontab_says_why_not() -> None:
+    scheduled = {script(each).name for each in ENTRIES}
+    there = {path.name for path in (ROOT / "bin").iterdir() if path.is_file()}
+    assert scheduled | NOT_HERE == there and not scheduled & NOT_HERE and len(NOT_HERE) > 10
+
+
 # A real cron, in a mount namespace of its own: the host's tables are neither read nor written.
 
 UNDER_CRON = """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +17,8 @@ import pytest
 from scizor.base.config import Config
 from scizor.base.exit import Exit
 from scizor.base.paths import ROOT
+from scizor.db.embedded import SUPERUSER
+from scizor.run.servers import client_binaries
 from tests.jobs.stage import Stage, stage
 from tests.relay import PASSWORD, USER, body_of, relay
 from tests.run.configured import write
@@ -26,7 +30,7 @@ ACCOUNT = "U7654321"
 
 @pytest.fixture
 def there(config: Config, database: psycopg.Connection, tmp_path: Path) -> Iterator[Stage]:
-    with stage(replace(config, gateway=replace(config.gateway, connect_timeout_seconds=120.0)), database, tmp_path, speed=20.0) as found:
+    with stage(replace(config, gateway=replace(config.gateway, connect_timeout_seconds=600.0, request_timeout_seconds=600.0)), database, tmp_path, speed=20.0) as found:
         yield found
 
 
@@ -77,6 +81,31 @@ def secret(folder: Path, name: str) -> str:
     return str(file)
 
 
+def watched(there: Stage, *words: str) -> dict[str, str]:
+    """What `ps` shows of a script and of all that it starts, and what it says, while it runs with the secrets in its configuration."""
+    folder = there.file.parent
+    secrets = {"password_file": str(folder / "database.secret"), "owner_password_file": str(folder / "owner.secret")}
+    write(replace(there.config, database=replace(there.config.database, **secrets)), there.file)
+    command = [sys.executable, str(ROOT / "bin" / words[0]), "--config", str(there.file), *words[1:]]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/", start_new_session=True)
+    seen: dict[str, str] = {}
+    while running.poll() is None:
+        for pid in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.getsid(int(pid.name)) == running.pid:
+                    seen[f"{words[0]}: argv of {pid.name}"] = (pid / "cmdline").read_bytes().decode(errors="replace")
+    assert seen and running.stdout is not None and running.returncode == 0
+    with running.stdout:
+        return seen | {f"{words[0]}: output": running.stdout.read()}
+
+
+def dumped(there: Stage) -> str:
+    """The whole database as pg_dump writes it: what a backup holds."""
+    place = there.config.database
+    command = [str(client_binaries(there.config) / "pg_dump"), "--host", place.host, "--port", str(place.port), "--username", SUPERUSER, "--inserts", place.name]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
 def test_I32_no_secret_and_no_account_is_said_logged_mailed_or_stored(
     there: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,8 +130,10 @@ def test_I32_no_secret_and_no_account_is_said_logged_mailed_or_stored(
         write(replace(whole, mail=replace(whole.mail, password_file=str(tmp_path / "none.secret"))), there.file)
         there.inject("200")
         there.run("collect-daily", "--date", "2025-01-13")
+        texts_of_processes = watched(there, "psql", "-c", "SELECT pg_sleep(0.5)") | watched(there, "install-cron", "--print")
         assert len(server.mails) >= 2 and server.logins, "nothing was mailed, so nothing was tested"
         texts = {f"mail {number}": str(mail["Subject"]) + body_of(mail) for number, mail in enumerate(server.mails)}
+    texts |= texts_of_processes | {"dump": dumped(there)}
     texts["stdout"], texts["stderr"] = capfd.readouterr()
     paths = there.config.make_paths()
     files = [path for folder in (paths.logs, paths.state) for path in folder.rglob("*") if path.is_file()]
@@ -114,3 +145,7 @@ def test_I32_no_secret_and_no_account_is_said_logged_mailed_or_stored(
     said = {name: [word for word in (*CANARIES.values(), ACCOUNT) if word in text] for name, text in texts.items()}
     assert {name: words for name, words in said.items() if words} == {}
     assert "account" in texts["stderr"], "planted: the sentence that held them did arrive"
+    assert "COPY" not in texts["dump"] and "INSERT INTO scizor.collection_logs" in texts["dump"]
+    lines = [line for log in paths.logs.glob("*.log") for line in log.read_text().splitlines()]
+    odd = [line for line in lines if not re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z [0-9a-f]{8} [A-Z]+ scizor", line) and not line.startswith("    ")]
+    assert len(lines) > 20 and odd == [], "the run's id stands in every line, and what follows one is indented"

@@ -107,6 +107,23 @@ class PathsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LogsConfig:
+    """How long logs are kept, and how much of them. bin/clean-logs sees to it."""
+
+    keep_days: int = option(90, "a log that nobody has written for so long goes", low=1, high=3650)
+    total_mb: int = option(1000, "all of them together; above it the oldest rotated ones go first", low=10, high=1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditConfig:
+    """What bin/audit compares and asks."""
+
+    url: str = option("https://api.osv.dev/v1/querybatch", "who knows of vulnerabilities (OSV's API); empty: nobody is asked")
+    timeout_seconds: float = option(30.0, "for each question", low=0.1, high=600)
+    also: str = option("", "packages that you added to .venv yourself, separated by commas")
+
+
+@dataclass(frozen=True, slots=True)
 class ClockConfig:
     """An accelerated clock, for replay only: every process counts on it."""
 
@@ -129,6 +146,8 @@ class Config:
     collect: CollectConfig = field(default_factory=CollectConfig)
     mail: MailConfig = field(default_factory=MailConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)
+    logs: LogsConfig = field(default_factory=LogsConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
     file: Path | None = field(default=None, compare=False)
 

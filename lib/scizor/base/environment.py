@@ -12,10 +12,13 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import venv
 from pathlib import Path
+from typing import IO
 
-UNREACHABLE, NO_SPACE, CONFIGURATION = 69, 73, 78  # base/exit.py, which this file must not import
+UNREACHABLE, NO_SPACE, BUSY, CONFIGURATION = 69, 73, 75, 78  # base/exit.py, which this file must not import
+WAIT_SECONDS = 1200.0  # for another bin/setup: with a slow registry it takes some minutes
 BYTES_NEEDED = 1_200_000_000
 #: What jobs and the kernel import. pip would compile everything, which takes longer than all the rest of it; the others are
 #: compiled by whoever imports them first, if he may write here and Python may keep it: without these numba alone starts a second later.
@@ -29,7 +32,9 @@ def main(root: Path) -> int:
     home = root / ".venv"
     try:
         with open(root / ".venv.lock", "w") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
+            if not _locked(guard):
+                print(f"scizor: another bin/setup has been at it for {WAIT_SECONDS / 60:.0f} minutes. HINT: is it paused? fuser -v {root / '.venv.lock'}", file=sys.stderr)
+                return BUSY
             _give_to_owner(root, root / ".venv.lock")
             if is_whole(home, lock_file):
                 return 0
@@ -40,6 +45,27 @@ def main(root: Path) -> int:
     except OSError as failure:
         print(f"scizor: cannot make {home}: {failure}", file=sys.stderr)
         return NO_SPACE if failure.errno == 28 else 1
+
+
+def install_command(home: Path, lock_file: Path) -> list[str | Path]:
+    """What installs the lock file into that environment: nothing without the hash that is locked, nothing that must be built."""
+    return [
+        home / "bin" / "python", "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check", "--no-input",
+        "--no-compile", "--require-hashes", "--only-binary", ":all:", "--no-deps", "--requirement", lock_file,
+    ]  # fmt: skip
+
+
+def _locked(guard: IO[str]) -> bool:
+    """base/flock.py, which this file must not import, once more."""
+    polls = int(WAIT_SECONDS / 0.2) + 1
+    for _ in range(polls):
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            threading.Event().wait(0.2)
+        else:
+            return True
+    return False
 
 
 def is_whole(home: Path, lock_file: Path) -> bool:
@@ -62,13 +88,9 @@ def build(root: Path, home: Path, lock_file: Path) -> int:
     print(f"scizor: making the environment in {home} (about a minute, once)", file=sys.stderr)
     (home / "requirements.lock").unlink(missing_ok=True)  # killed while it clears, it must not look whole
     venv.EnvBuilder(clear=True, with_pip=True, symlinks=True).create(home)
-    command: list[str | Path] = [
-        home / "bin" / "python", "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check", "--no-input",
-        "--no-compile", "--require-hashes", "--only-binary", ":all:", "--no-deps", "--requirement", lock_file,
-    ]  # fmt: skip
     # Whoever calls pip from a shell with PYTHONPATH or a target directory set would install elsewhere.
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER")}
-    if subprocess.run(command, env=clean, cwd=root, check=False).returncode != 0:
+    if subprocess.run(install_command(home, lock_file), env=clean, cwd=root, check=False).returncode != 0:
         print("scizor: pip could not install the packages. HINT: is the package registry reachable? "
               "Run bin/setup again; what is there is kept in pip's cache", file=sys.stderr)  # fmt: skip
         return UNREACHABLE

@@ -15,12 +15,14 @@ import re
 import sys
 from pathlib import Path
 
+from scizor.base import flock
 from scizor.base.clock import Clock
 from scizor.base.masking import mask
 from scizor.base.paths import give_to_owner, private_directory, private_file
 
 BYTES_MAX = 10_000_000
 KEPT = 5
+ROTATE_SECONDS = 5.0  # how long to wait for another process that rotates
 LINE_MAX = 4_000  # characters: a vendor's text cannot fill the disk with one line
 TRACEBACK_MAX = 16_000
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # a terminal's escapes, and line ends but ours
@@ -92,8 +94,8 @@ def _open(job: str, logs: Path) -> logging.Handler:
     private_directory(logs)
     path = logs / f"{job}.log"
     with open(private_file(logs / f".{job}.rotate.lock"), "a") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if path.exists() and path.stat().st_size > BYTES_MAX:
+        # whoever rotates needs milliseconds: if it takes longer he is paused, and the next run rotates
+        if flock.take(guard, fcntl.LOCK_EX, ROTATE_SECONDS) and path.exists() and path.stat().st_size > BYTES_MAX:
             for number in range(KEPT - 1, 0, -1):
                 older = logs / f"{job}.log.{number}"
                 if older.exists():

@@ -22,12 +22,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+from scizor.base import flock
 from scizor.base.clock import RunningClock
 from scizor.base.errors import ConfigurationError, NoSpaceError, UnreachableError
 from scizor.base.paths import private_directory, private_file
 
 POLL_SECONDS = 0.02
 STOP_SECONDS = 30.0
+WAIT_SECONDS = 180.0  # for another process to start or stop it: a minute, or twice STOP_SECONDS, and then some
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,15 @@ def use(service: Service) -> Iterator[None]:
     locks = service.directory.parent
     with open(private_file(locks / f"{service.name}.users.lock"), "a") as users:
         with _locked(locks / f"{service.name}.start.lock"):
-            fcntl.flock(users, fcntl.LOCK_SH)
+            if not flock.take(users, fcntl.LOCK_SH, WAIT_SECONDS):
+                raise _held(locks / f"{service.name}.users.lock")
             if not _is_running(service):
                 _start(service)
         try:
             yield
         finally:
-            with _locked(locks / f"{service.name}.start.lock"):
+            # Whoever cannot get it in time leaves a running server, as after kill -9: the next one adopts and stops it.
+            with contextlib.suppress(UnreachableError), _locked(locks / f"{service.name}.start.lock"):
                 fcntl.flock(users, fcntl.LOCK_UN)
                 if not is_kept(service) and _is_last(users):
                     _stop(service)
@@ -185,7 +189,8 @@ def _pause(seconds: float) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Not counting zombies: a child of ours that ended and was not waited for is gone."""
+    """Not counting zombies: who ended and was not waited for is gone. It may be a child of ours, of another process that
+    started it and lives on, or, in a container, of a first process that waits for nobody."""
     with contextlib.suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG) != (0, 0):
             return False
@@ -194,8 +199,11 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):  # no /proc, or gone this very moment
+        return not Path("/proc/self/stat").exists()
 
 
 def _is_last(users: IO[str]) -> bool:
@@ -209,8 +217,15 @@ def _is_last(users: IO[str]) -> bool:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with open(private_file(path), "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        if not flock.take(file, fcntl.LOCK_EX, WAIT_SECONDS):
+            raise _held(path)
         yield
+
+
+def _held(path: Path) -> UnreachableError:
+    return UnreachableError(
+        f"another process has held {path} for {WAIT_SECONDS:.0f} s while it starts or stops a server", hint=f"is it paused or hanging? fuser -v {path} names it"
+    )
 
 
 @contextlib.contextmanager

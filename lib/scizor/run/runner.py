@@ -79,7 +79,7 @@ def _guarded(job: Callable[[Context], Result], context: Context, needs: Needs) -
             stack.enter_context(_lock(context))
         if needs.database:
             stack.enter_context(database(context, login=needs.login, schema=needs.schema))
-        return _recorded(job, context) if needs.row else job(context)
+        return recorded(job, context) if needs.row else job(context)
 
 
 @contextlib.contextmanager
@@ -124,7 +124,7 @@ OUTCOMES = {
 }  # fmt: skip
 
 
-def _recorded(job: Callable[[Context], Result], context: Context) -> Result:
+def recorded(job: Callable[[Context], Result], context: Context) -> Result:
     """The job with its row: started, beating, and closed however it ends."""
     from scizor.db import runs
     from scizor.db.connect import connect

@@ -81,7 +81,10 @@ def main(
         args.rest, args.verbose, args.debug = rest, False, False
     else:
         args = parser.parse_args(argv)
+    from scizor.run import group
     from scizor.run.runner import run  # late: --help does not pay for it
 
     needed = needs(args) if callable(needs) else needs
+    if needed.deadline:
+        group.lead()
     raise SystemExit(int(run(job, args, name=name, needs=needed, scope=scope(args))))

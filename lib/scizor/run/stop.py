@@ -13,8 +13,10 @@ from contextlib import contextmanager
 
 from scizor.base.errors import ScizorError
 from scizor.base.exit import Exit
+from scizor.run import group
 
 GRACE_SECONDS = 20.0
+LAST_SECONDS = 120.0  # after all that: a process that cannot even run its own timers is ended by the kernel
 
 
 class Stop:
@@ -59,19 +61,28 @@ def listening(
     in_hand_wall_seconds: float = 0.0,
 ) -> Iterator[None]:  # fmt: skip
     """While the body runs, signals and the deadline ask `stop`. A second signal, or the grace period after the
-    deadline, ends the process at once: a job that hangs must not hang for ever. last_words: called before that end by
-    force, so that somebody hears of it; must not hang itself. in_hand_wall_seconds: how long what is in hand may take to
+    deadline, ends the process at once, and whatever it started: a job that hangs must not hang for ever, nor may its
+    children. A process that is caught in a library and runs no timer any more gets SIGALRM from the kernel. last_words:
+    called before that end by force, so that somebody hears of it; must not hang itself. in_hand_wall_seconds: how long what is in hand may take to
     finish; the grace is that much longer."""
     grace = GRACE_SECONDS + in_hand_wall_seconds
 
     def give_up() -> None:
         print(f"scizor: ended by force, {grace:.0f} s after its deadline. HINT: see its log in logs/", file=sys.stderr, flush=True)
-        threading.Timer(GRACE_SECONDS, os._exit, args=[int(Exit.DEADLINE)]).start()
+        killer = threading.Thread(target=group.end, daemon=True)
+        killer.start()
+        threading.Timer(group.TERM_SECONDS + GRACE_SECONDS, go).start()  # whatever last_words does
         last_words()
+        killer.join()
+        go()
+
+    def go() -> None:
+        group.send(group.others(), signal.SIGKILL)
         os._exit(int(Exit.DEADLINE))
 
     def on_signal(number: int, _frame: object) -> None:
         if stop.is_asked:
+            group.send(group.others(), signal.SIGTERM)
             os._exit(128 + number)
         stop.ask(Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED)
 
@@ -88,9 +99,11 @@ def listening(
         timers.append(threading.Timer(deadline_wall_seconds, on_deadline))
         timers[0].daemon = True
         timers[0].start()
+        signal.setitimer(signal.ITIMER_REAL, deadline_wall_seconds + grace + group.TERM_SECONDS + GRACE_SECONDS + LAST_SECONDS)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for timer in timers:
             timer.cancel()
         for number, handler in previous.items():

@@ -21,6 +21,7 @@ from scizor.base.clock import Clock, RunningClock
 from scizor.base.config import Config, load
 from scizor.base.errors import ConfigurationError, ScizorError, UsageError
 from scizor.base.exit import Exit
+from scizor.base.notify import beat, notify
 from scizor.base.paths import private_file, recordings_directory
 from scizor.replay.sources import Source
 from scizor.replay.tws import faults
@@ -115,9 +116,13 @@ async def _serve(options: GatewayOptions, source: Source, clock: Clock, stop: St
             file=sys.stderr,
             flush=True,
         )
+        notify("READY=1", f"STATUS=listening on {options.host}:{gateway.port}, {_label(source, args)}")
+        alive = asyncio.ensure_future(beat())
         try:
             await stop.wait()
         finally:
+            notify("STOPPING=1")
+            alive.cancel()
             if args.ready_file:
                 args.ready_file.unlink(missing_ok=True)
     if gateway.violations:
