@@ -70,6 +70,14 @@ def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success,
         return [*said, f"cannot note what was mailed: {problem}"]
 
 
+def deliver(config: Config, paths: Paths, clock: Clock) -> list[str]:
+    """Sends what waits, if anything does. Sentences for the log; raises nothing that a mail, a file or a lock can cause."""
+    try:
+        return _deliver(config.mail, paths.state / "alerts", paths, clock)
+    except (ScizorError, OSError) as problem:
+        return [f"mail waits: {problem}"]
+
+
 @contextlib.contextmanager
 def in_database(config: Config, job: str) -> Iterator[Outbox]:
     """The table of alerts, over a connection of its own: the job's may be closed, or in a transaction that failed."""
