@@ -18,7 +18,8 @@ from scizor.base.errors import ScizorError
 from scizor.base.masking import mask
 from scizor.base.protocols import Finding, Severity
 from scizor.base.version import boot_id, code_version
-from scizor.jobs.checks import kpi, services, table
+from scizor.ib.pulse import Pulse as GatewaySeen
+from scizor.jobs.checks import kpi, table
 from scizor.jobs.checks.look import Look, look, within
 from scizor.jobs.checks.words import Line, Remark, Status
 from scizor.run import noting as alerting
@@ -94,7 +95,7 @@ def store(context: Context, seen: Look) -> list[str]:
         hour = now.replace(minute=0, second=0, microsecond=0)
         health.store_latency(connection, "database_write", hour, lambda old: kpi.added(old, [write_ms]))
         gateway = seen.facts.get("gateway")
-        if isinstance(gateway, services.GatewaySeen):
+        if isinstance(gateway, GatewaySeen):
             health.store_latency(connection, "gateway_answer", hour, lambda old: kpi.added(old, [gateway.answered_ms]))
         _note_gateway(context, connection, seen, now)
         counts = runs.Counts(targets=len(rows), succeeded=sum(each.status == "ok" for each in rows), failed=sum(each.status != "ok" for each in rows))
@@ -109,7 +110,7 @@ def _note_gateway(context: Context, connection: Any, seen: Look, now: datetime) 
     found = seen.facts.get("gateway")
     if found is None:
         return
-    is_up = isinstance(found, services.GatewaySeen) and found.upstream
+    is_up = isinstance(found, GatewaySeen) and found.is_upstream
     events = seen.facts.get("check_connection")
     last = next((event for _, event, _, _ in events if event in ("gateway-up", "gateway-down")), "gateway-up") if isinstance(events, list) else ""
     if last and (last == "gateway-up") != is_up:

@@ -23,7 +23,7 @@ LOUD = (Severity.CRITICAL, Severity.HIGH)
 
 
 def note(context: Context, findings: Sequence[Finding], *, is_database_there: bool = True) -> list[str]:
-    """All that is found now; what was found before and is no more is over."""
+    """All that is found now; what was found before and is no more is over. Decided here, sent by drain(): several at once are one mail."""
     said: list[str] = []
     if is_database_there:
         said += _in_table(context, findings)
@@ -32,10 +32,10 @@ def note(context: Context, findings: Sequence[Finding], *, is_database_there: bo
     for name, each in loud.items():
         text = f"{each.subject}\n\n{each.body}\n\nHINT: {each.hint}"
         event = outbox.Failure(context.name, name, int(Exit.FINDING), each.rule, each.subject, text)
-        said += outbox.report(config, context.paths, context.clock, event)
+        said += outbox.report(config, context.paths, context.clock, event, is_sent=False)
     for incident in incidents.load_all(context.paths.state / "alerts"):
         if incident.job == context.name and incident.scope and incident.scope not in loud and incident.recovered_at is None:
-            said += outbox.report(config, context.paths, context.clock, outbox.Success(context.name, incident.scope))
+            said += outbox.report(config, context.paths, context.clock, outbox.Success(context.name, incident.scope), is_sent=False)
     return said
 
 

@@ -41,11 +41,11 @@ HOUR = timedelta(hours=1)
 OpenOutbox = Callable[[], AbstractContextManager[Outbox]]
 
 
-def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success, *, note: OpenOutbox | None = None) -> list[str]:
+def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success, *, note: OpenOutbox | None = None, is_sent: bool = True) -> list[str]:
     """Tells a person what a person must hear of this run, and delivers what still waits of earlier ones.
 
     note: for a run that has reached its database, see in_database; what is decided on is noted in alerts as well, for
-    psql. Opened only when there is something to note. Returns sentences for the log. Raises nothing that a mail, a
+    psql. Opened only when there is something to note. is_sent: False leaves it to deliver(), for whoever has several. Returns sentences for the log. Raises nothing that a mail, a
     file, a lock or a database can cause.
     """
     if not config.mail.host and note is None:
@@ -62,6 +62,8 @@ def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success,
                     outbox.put(message)
         except (ScizorError, OSError) as problem:
             said.append(f"the database has no note of the alert: {problem}")
+    if not is_sent:
+        return said
     try:
         return said + _deliver(config.mail, directory, paths, clock)
     except BusyError:

@@ -12,7 +12,8 @@ from typing import Any
 
 from scizor.base.errors import ScizorError
 from scizor.db.health import Kpi, Limit, Spread
-from scizor.jobs.checks import data, services
+from scizor.ib.pulse import Pulse as GatewaySeen
+from scizor.jobs.checks import data
 from scizor.jobs.checks.host import Load, Place
 from scizor.jobs.checks.words import Moment
 
@@ -94,9 +95,9 @@ def _of_machine(facts: Mapping[str, Any], had: Mapping[str, Any]) -> list[Kpi]:
     found: list[Kpi] = []
     if "gateway" in facts:
         seen = facts["gateway"]
-        is_up = isinstance(seen, services.GatewaySeen) and seen.upstream
+        is_up = isinstance(seen, GatewaySeen) and seen.is_upstream
         found.append(kpi("gateway_up", float(is_up)))
-        if isinstance(seen, services.GatewaySeen):
+        if isinstance(seen, GatewaySeen):
             found.append(kpi("gateway_answer", seen.answered_ms))
     load: Load | None = had.get("memory")
     if load is not None:

@@ -6,13 +6,13 @@ data are asked for. Whether it is logged in shows in the handshake (the account 
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from scizor.base.errors import RefusedError, ScizorError, UnreachableError
+from scizor.base.errors import RefusedError, ScizorError
+from scizor.ib import pulse
+from scizor.ib.pulse import Pulse as GatewaySeen
 from scizor.ib.resets import login_expires
 from scizor.jobs.checks.data import CLOCK_CRITICAL, TOLERANCE_IN_RESET_SECONDS, outage
 from scizor.jobs.checks.words import Answer, Moment, Remark, Status, above, ago, at, one, size
@@ -20,8 +20,7 @@ from scizor.jobs.checks.words import Answer, Moment, Remark, Status, above, ago,
 if TYPE_CHECKING:
     from scizor.hot.probe import Pulse
 
-GATEWAY_SECONDS = 4.0  # for the handshake, and again for its answer
-READY_SECONDS = 1.0
+GATEWAY_SECONDS = 6.0  # for all of it
 MAIL_SECONDS = 3.0
 REDIS_SECONDS = 2.0
 CLOCK_GATEWAY_WARNING = 2.0  # seconds: the Gateway tells whole ones
@@ -30,43 +29,10 @@ MAIL_OVERDUE = timedelta(minutes=10)
 EVICTING = ("allkeys", "volatile")
 
 
-class GatewaySeen(NamedTuple):
-    """What a short connection saw. answered_ms: from question to answer. ahead_seconds: the Gateway's clock less ours, between the
-    two instants of the question. upstream: it reaches IB. farm: a history farm says that it is there."""
-
-    account: str
-    version: int
-    answered_ms: float
-    ahead_seconds: float
-    upstream: bool
-    farm: bool
-
-
 def gateway(moment: Moment) -> GatewaySeen | ScizorError:
     """Connects, asks for the time, hangs up."""
-    config = moment.config.gateway
-    narrow = replace(
-        config, client_id_first=config.client_id_last, connect_timeout_seconds=min(config.connect_timeout_seconds, GATEWAY_SECONDS),
-        ready_timeout_seconds=min(config.ready_timeout_seconds, READY_SECONDS),
-    )  # fmt: skip
-
-    async def ask() -> GatewaySeen:
-        from scizor.base.masking import mask
-        from scizor.ib.connection import connect
-
-        async with connect(narrow, moment.config.mode, moment.clock) as link:
-            before = moment.clock.now()
-            told = await link.ask_time(GATEWAY_SECONDS)
-            after = moment.clock.now()
-            if not isinstance(told, datetime):
-                raise UnreachableError(f"the Gateway is open and does not answer: {told.text}", hint="restart the Gateway; is a dialog open in its window?")
-            ahead = max((told - after).total_seconds(), (before - told).total_seconds() - 1.0)  # it tells whole seconds
-            return GatewaySeen(
-                mask(link.account), link.server_version, (after - before).total_seconds() * 1000, ahead, link.health.is_upstream, link.health.is_history_ready
-            )
-
     try:
-        return asyncio.run(ask())
+        return pulse.take(moment.config.gateway, moment.config.mode, moment.clock, min(moment.config.gateway.request_timeout_seconds, GATEWAY_SECONDS))
     except ScizorError as problem:
         return problem
 
@@ -82,10 +48,10 @@ def gateway_judged(seen: GatewaySeen | ScizorError, moment: Moment) -> Answer:
         status, text = outage(since, moment)
         return Answer("", (Remark(status, f"{seen.message}; down for {text}", hint=seen.hint, since=since),))
     told = f"account {seen.account}, protocol {seen.version}, answered in {seen.answered_ms:.0f} ms"
-    if not seen.upstream:
+    if not seen.is_upstream:
         status, text = outage(since, moment)
         return Answer("", (Remark(status, f"the Gateway answers, but has lost IB; for {text}", hint="look at the Gateway's window: is it logged in?", since=since),))
-    if not seen.farm:
+    if not seen.is_ready:
         grave = (moment.now - since).total_seconds() >= TOLERANCE_IN_RESET_SECONDS  # farms flap, and are back in a second
         return Answer("", (Remark(Status.CRITICAL if grave else Status.WARNING, f"{told}; no history farm is there", hint="look at the Gateway's window: are its farms green?", since=since),))
     return Answer(told)
@@ -95,7 +61,7 @@ def gateway_clock(seen: GatewaySeen | ScizorError, moment: Moment) -> Answer:
     """The Gateway's clock against ours; nothing is said where it did not answer: another check does."""
     if isinstance(seen, ScizorError):
         return Answer("not asked: the Gateway does not answer")
-    off = max(0.0, seen.ahead_seconds)
+    off = seen.ahead_seconds
     return one(above(off, CLOCK_GATEWAY_WARNING, CLOCK_CRITICAL), f"this machine and the Gateway differ by {off:.0f} s")
 
 
