@@ -6,6 +6,7 @@ its own (look, store, tell), and none depends on the one before. It asks for no 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -13,8 +14,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from scizor.base import lock
 from scizor.base.clock import RunningClock
-from scizor.base.errors import ScizorError
+from scizor.base.errors import ConfigurationError, ScizorError
 from scizor.base.masking import mask
 from scizor.base.protocols import Finding, Severity
 from scizor.base.version import boot_id, code_version
@@ -30,6 +32,16 @@ STEP = {Severity.CRITICAL: Severity.HIGH, Severity.HIGH: Severity.MEDIUM, Severi
 
 
 def run(context: Context) -> Result:
+    """One at a time, but where locks cannot be had at all: that is one of the faults that it must tell of."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock.hold(context.paths.locks, context.name, {"pid": os.getpid(), "run": context.run_id[:8], "since": context.clock.now()}))
+        except ConfigurationError as problem:
+            context.log.error("%s", problem)
+        return _run(context)
+
+
+def _run(context: Context) -> Result:
     seen = look(context, table.TABLE, with_kpis=True)
     if seen.is_database_there:
         _log(context, "store", within(STORE_SECONDS, lambda: store(context, seen)))

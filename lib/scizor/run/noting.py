@@ -29,13 +29,15 @@ def note(context: Context, findings: Sequence[Finding], *, is_database_there: bo
         said += _in_table(context, findings)
     loud = {each.fingerprint: each for each in findings if each.severity in LOUD}
     config = _quick(context.config)
+    now = context.clock.now()
+    is_full_hour = now.minute == 0  # without a state that remembers what was told, once an hour is often enough
     for name, each in loud.items():
         text = f"{each.subject}\n\n{each.body}\n\nHINT: {each.hint}"
         event = outbox.Failure(context.name, name, int(Exit.FINDING), each.rule, each.subject, text)
-        said += outbox.report(config, context.paths, context.clock, event, is_sent=False)
+        said += outbox.report(config, context.paths, context.clock, event, is_sent=False, is_sent_without_state=is_full_hour)
     for incident in incidents.load_all(context.paths.state / "alerts"):
         if incident.job == context.name and incident.scope and incident.scope not in loud and incident.recovered_at is None:
-            said += outbox.report(config, context.paths, context.clock, outbox.Success(context.name, incident.scope), is_sent=False)
+            said += outbox.report(config, context.paths, context.clock, outbox.Success(context.name, incident.scope), is_sent=False, is_sent_without_state=False)
     return said
 
 

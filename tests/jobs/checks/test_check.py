@@ -173,18 +173,30 @@ def test_latencies_lie_in_a_ring_that_is_used_again(well: Scene) -> None:
 
 
 def test_a_finding_is_told_once_and_is_over_when_it_is_well(well: Scene) -> None:
-    well.run_row("backfill", "", NOW, "failed")
+    well.run_row("backfill", "", NOW - timedelta(hours=1), "running", NOW - timedelta(minutes=3))
     before = len(well.relay.mails)
     run_health(well)
     run_health(well)
     mails = [subject for subject in well.relay.subjects[before:] if "backfill" in subject]
     assert len(mails) == 1, well.relay.subjects
-    rows = well.rows("SELECT severity, times, resolved_at IS NULL, body FROM alerts WHERE fingerprint = 'health/failures/backfill'")
+    rows = well.rows("SELECT severity, times, resolved_at IS NULL, body FROM alerts WHERE fingerprint = 'health/running/backfill'")
     assert rows[0][:3] == ("high", 2, True) and "HINT: tail logs/backfill.log" in rows[0][3]
     well.run_row("backfill", "", NOW)
     run_health(well)
     assert any("backfill" in subject and "recovered" in subject for subject in well.relay.subjects[before:])
-    assert well.rows("SELECT resolved_at IS NULL FROM alerts WHERE fingerprint = 'health/failures/backfill'") == [(False,)]
+    assert well.rows("SELECT resolved_at IS NULL FROM alerts WHERE fingerprint = 'health/running/backfill'") == [(False,)]
+
+
+def test_a_job_that_failed_is_in_the_table_and_not_mailed_twice(well: Scene) -> None:
+    """It mails for itself."""
+    well.run_row("backfill", "", NOW, "failed")
+    before = len(well.relay.mails)
+    run_health(well)
+    assert not [subject for subject in well.relay.subjects[before:] if "backfill" in subject]
+    assert well.rows("SELECT severity FROM alerts WHERE fingerprint = 'health/failures/backfill' AND resolved_at IS NULL") == [("medium",)]
+    well.run_row("backfill", "", NOW)
+    run_health(well)
+    assert well.rows("SELECT count(*) FROM v_alerts WHERE resolved_at IS NULL AND subject LIKE 'failures%%'") == [(0,)]
 
 
 def test_with_the_database_down_it_ends_in_time_says_so_by_mail_and_catches_up(well: Scene) -> None:

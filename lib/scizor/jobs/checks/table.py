@@ -1,6 +1,7 @@
 """The one table of checks: name, judge, what it is held against, the next command, and where its facts come from.
 
-The order is the order of the lines. A new check is a row here, a reader and a judge, and a case in tests/jobs/checks.
+The order is the order of the lines. `failures` is no more than MEDIUM, since a job that fails mails for itself; `login` is CRITICAL, since
+its warning must reach a person on a Saturday. A new check is a row here, a reader and a judge, and a case in tests/jobs/checks.
 """
 
 from __future__ import annotations
@@ -32,19 +33,19 @@ TABLE: tuple[Check, ...] = (
     Check("clock", data.clock, "< 1 s from the database's, critical > 5 s", "timedatectl; chronyc tracking: which of the two is wrong?", "check_server", severity=CRITICAL, is_ready=True),
     Check("jobs", schedule.punctual, "each entry of cron/scizor.crontab, one missed run and 10 min of grace", "crontab -l; bin/psql -f sql/monitor/jobs.sql", "check_jobs", severity=CRITICAL),
     Check("running", schedule.running, "heartbeat < 90 s, age < [collect] deadline_minutes", "bin/psql -f sql/monitor/jobs.sql", "check_jobs"),
-    Check("failures", schedule.failed, "every job's newest run ended well", "bin/psql -f sql/monitor/jobs.sql", "check_jobs"),
+    Check("failures", schedule.failed, "every job's newest run ended well", "bin/psql -f sql/monitor/jobs.sql", "check_jobs", severity=MEDIUM),
     Check("skips", host.skips_judged, "< 3 in a row", "bin/psql -f sql/monitor/jobs.sql", read=host.skips, severity=MEDIUM),
     Check("pause", host.pause_judged, "not paused", "bin/resume", read=host.pause, severity=MEDIUM),
     Check("coverage", data.coverage, "nothing unexplained is missing for 24 h", "bin/coverage --why; bin/fill-gaps --retry-failed", "check_coverage", is_ready=True),
     Check("newest", data.newest, "> 99.5 % of symbols a day after the session, alert < 98 %, critical < 95 %", "bin/collect-daily; bin/coverage --why", "check_newest", is_ready=True),
     Check("doubts", data.doubts, "nothing waits for a person for a day", "bin/quarantine list; bin/actions list", "check_doubts", severity=MEDIUM),
-    Check("calendars", data.calendars, "known for 180 days", "upgrade exchange_calendars in etc/requirements.lock, then bin/setup", "check_calendars", severity=MEDIUM),
+    Check("calendars", data.calendars, "known for 180 days", "upgrade exchange_calendars in etc/requirements.lock, then bin/setup", "check_calendars"),
     Check("partitions", data.partitions, "next year's, 30 days ahead", "bin/make-partitions", "check_partitions"),
     Check("pacing", data.pacing, "< 80 %, alert > 90 %, critical > 95 % or refused by IB", "bin/psql -f sql/monitor/pacing.sql", "check_pacing"),
     Check("gateway", services.gateway_judged, "logged in and answering; tolerated for 30 s, near a reset of IB 120 s", "start the Gateway and log in", read=services.gateway, severity=CRITICAL, is_ready=True, limit_seconds=9.0),
     Check("gateway-clock", services.gateway_clock, "< 2 s from the Gateway's, critical > 5 s", "timedatectl; chronyc tracking", read=services.gateway, is_ready=True, limit_seconds=9.0),
     Check("connection", data.connection, "IB is reached; tolerated for 30 s, near a reset of IB 120 s", "bin/psql -f sql/monitor/jobs.sql", "check_connection"),
-    Check("login", services.login, "> 24 h to Sunday 01:00 in New York", "log in to the Gateway again, with the second factor", read=lambda _: None, severity=MEDIUM, is_ready=True),
+    Check("login", services.login, "> 24 h to Sunday 01:00 in New York", "log in to the Gateway again, with the second factor", read=lambda _: None, severity=CRITICAL, is_ready=True),
     Check("permissions", data.permissions, "every exchange answers", "subscribe to its data for the login of the Gateway", "check_permissions", is_ready=True),
     Check("session", data.session, "", "bin/collect-daily loads the calendars", "check_sessions", severity=MEDIUM, is_ready=True),
     Check("redis", services.redis_judged, "answers, takes writes, < [redis] memory_bytes_max", "redis-cli ping; see [redis] in the configuration", read=services.redis),
