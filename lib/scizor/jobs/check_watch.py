@@ -15,7 +15,7 @@ from scizor.jobs.checks.words import Check, Status
 from scizor.run.context import Context
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Group, RenderableType
 
 COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.CRITICAL: "bold red", Status.UNKNOWN: "magenta"}
 GRADES = {"target": "green", "fair": "cyan", "alert": "yellow", "critical": "bold red", "none": "dim"}
@@ -44,7 +44,7 @@ def run(context: Context, checks: Sequence[Check]) -> Status:
 
 
 def frame(seen: Look, kpis: Sequence[Kpi]) -> Group:
-    """One screen: what is not well first, then the key figures with their limits, then what is well."""
+    """One screen: what is not well first, then the key figures with their limits, then the names of what is well."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -54,9 +54,11 @@ def frame(seen: Look, kpis: Sequence[Kpi]) -> Group:
     lines = Table(box=None, pad_edge=False, expand=True)
     for name in ("check", "", "what", "since", "next"):
         lines.add_column(name, overflow="fold")
-    for each in sorted(seen.lines, key=lambda each: (-each.status.rank, each.check.name)):
-        since = f"{each.since:%m-%d %H:%M}" if each.since and each.status is not Status.OK else ""
-        lines.add_row(each.check.name, Text(each.status.name, style=COLOURS[each.status]), Text(mask(each.value)), since, Text(each.hint if each.status is not Status.OK else ""))
+    bad = [each for each in seen.lines if each.status is not Status.OK]
+    for each in sorted(bad, key=lambda each: (-each.status.rank, each.check.name)):
+        since = f"{each.since:%m-%d %H:%M}" if each.since else ""
+        lines.add_row(each.check.name, Text(each.status.name, style=COLOURS[each.status]), Text(mask(each.value)), since, Text(each.hint))
+    well = Text("ok: " + ", ".join(each.check.name for each in seen.lines if each.status is Status.OK), style="green")
     figures = Table(box=None, pad_edge=False)
     for name in ("figure", "of", "value", "target", "alert", "critical"):
         figures.add_column(name)
@@ -68,7 +70,8 @@ def frame(seen: Look, kpis: Sequence[Kpi]) -> Group:
     for limit in kpi.LIMITS:
         if limit.name not in measured and kpi.NO_DAEMON in limit.meaning:
             figures.add_row(limit.name, "", Text("no daemon", style="dim"), *_marks(limit))
-    return Group(head, Text(""), lines, Text(""), figures)
+    parts: list[RenderableType] = [head, Text(""), figures, Text(""), well]
+    return Group(*([*parts[:2], lines, Text(""), *parts[2:]] if bad else parts))
 
 
 def _marks(limit: Any) -> list[str]:

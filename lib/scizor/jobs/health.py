@@ -43,9 +43,12 @@ def run(context: Context) -> Result:
 
 def _run(context: Context) -> Result:
     seen = look(context, table.TABLE, with_kpis=True)
-    if seen.is_database_there:
-        _log(context, "store", within(STORE_SECONDS, lambda: store(context, seen)))
     found = findings(seen.lines)
+    if seen.is_database_there:
+        stored = within(STORE_SECONDS, lambda: store(context, seen))
+        _log(context, "store", stored)
+        if not isinstance(stored, list):
+            found.append(_not_stored(stored))
     told = within(TELL_SECONDS, lambda: alerting.note(context, found, is_database_there=seen.is_database_there) + alerting.drain(context))
     _log(context, "tell", told)
     for each in seen.lines:
@@ -75,6 +78,14 @@ def findings(lines: Sequence[Line]) -> list[Finding]:
         for remark in () if is_follower else line.remarks:
             found.append(_finding(line, remark))
     return found
+
+
+def _not_stored(problem: object) -> Finding:
+    """The database is read and takes nothing: a server that is full, or read-only. v_health is old then, and must not look well."""
+    text = problem.message if isinstance(problem, ScizorError) else str(problem or f"no end within {STORE_SECONDS:.0f} s")
+    hint = problem.hint if isinstance(problem, ScizorError) and problem.hint else "bin/psql -f sql/monitor/space.sql; bin/psql -c 'SELECT * FROM pg_stat_activity'"
+    body = f"What bin/health saw could not be stored: {text}.\nv_health and the key figures are as old as the last time it could."
+    return Finding("store", "", Severity.CRITICAL, mask(f"store: the database takes no writes: {text}")[:200], mask(body), hint, {"check": "store"})
 
 
 def _finding(line: Line, remark: Remark) -> Finding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -132,6 +133,14 @@ def bad_crontab(scene: Scene, line: str) -> Iterator[Config]:
 
 
 @contextlib.contextmanager
+def no_mail(scene: Scene) -> Iterator[Config]:
+    """Neither a relay nor a transport; a transport that this machine has cannot be taken away."""
+    if any(shutil.which(name, path="/usr/sbin:/usr/lib:/usr/bin:/sbin") for name in ("sendmail", "msmtp", "exim4")):
+        raise NotImplementedError("this machine has a mail transport")
+    yield replace(scene.config, mail=Config().mail)
+
+
+@contextlib.contextmanager
 def blind_logs(scene: Scene) -> Iterator[Config]:
     """Logs where a file stands in the directory's place: root is stopped by that too."""
     file = scene.folder / "no-directory"
@@ -246,6 +255,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(1, "three skips in a row", "skips", skips),
     Fault(3, "lock directory open to others", "locks", open_locks),
     Fault(4, "CRON_TZ", "cron", lambda scene: bad_crontab(scene, "CRON_TZ=Australia/Sydney\n7 * * * * ROOT/bin/collect-daily")),
+    Fault(5, "no mail transport, no relay", "cron", no_mail),
     Fault(6, "percent sign in the crontab", "cron", lambda scene: bad_crontab(scene, "7 * * * * ROOT/bin/collect-daily --date $(date +%F)")),
     Fault(9, "clock off by an hour", "gateway-clock", _gateway(ahead=3600.0)),
     Fault(11, "calendar ends", "calendars", lambda scene: contextlib.nullcontext(scene.at(datetime(2027, 11, 1, 8, tzinfo=UTC)))),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -76,6 +78,13 @@ def test_check_cannot_be_asked_what_it_does_not_know(well: Scene) -> None:
     assert ended.returncode == 3 and "etc/scizor.example.toml" in ended.stderr
 
 
+def test_a_look_makes_no_database_where_there_is_none(well: Scene) -> None:
+    fresh = replace(well.config, database=Config().database, paths=replace(well.config.paths, state=str(well.folder / "fresh")))
+    ended = called(well, "check", "--only", "database", "--only", "coverage", config=fresh)
+    assert ended.returncode == 2 and "HINT: bin/migrate" in ended.stdout and "not asked: the database does not answer" in ended.stdout
+    assert not (well.folder / "fresh" / "postgres").exists()
+
+
 def test_ready_is_what_a_trading_day_needs() -> None:
     names = {each.name for each in table.chosen([], True)}
     assert names >= {"gateway", "gateway-clock", "mode", "login", "permissions", "clock", "growth", "backups", "coverage", "newest", "session"}
@@ -118,13 +127,27 @@ def test_the_dashboard_shows_what_is_wrong_first_and_names_what_no_daemon_measur
         console = Console(width=200, record=True, file=nowhere)
         console.print(check_watch.frame(seen, kpi.measure(seen.facts, seen.moment)))
     text = console.export_text()
-    assert text.index("nothing listens") < text.index("schema 2")
+    assert text.index("nothing listens") < text.index("pacing_hard") < text.index("ok: database, schema")
     assert re.search(r"tick_rate +no daemon", text) and re.search(r"pacing_hard +0 % +< 80 +> 90 +> 95", text)
 
 
 def test_a_dashboard_needs_a_terminal(well: Scene) -> None:
     ended = called(well, "check", "--watch")
     assert ended.returncode == 3 and "needs a terminal" in ended.stderr
+
+
+def test_control_c_ends_the_dashboard_on_a_real_terminal(well: Scene) -> None:
+    file = write(well.config, well.folder / "scizor.toml")
+    screen, terminal = pty.openpty()
+    words = [str(ROOT / "bin" / "check"), "--config", str(file), "--only", "mode", "--watch", "1"]
+    process = subprocess.Popen(words, stdin=terminal, stdout=terminal, stderr=terminal, env={"PATH": "/usr/bin:/bin", "TERM": "xterm", "COLUMNS": "100"}, start_new_session=True)
+    os.close(terminal)
+    text = b""
+    while b"Ctrl-C" not in text:
+        text += os.read(screen, 4096)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    os.close(screen)
 
 
 def test_accounts_are_masked_in_whatever_a_check_says(well: Scene) -> None:
@@ -209,6 +232,17 @@ def test_with_the_database_down_it_ends_in_time_says_so_by_mail_and_catches_up(w
     assert not [each for each in told if "[schema]" in each or "[server]" in each], "what follows from it is not told beside it"
     ended = called(well, "health")
     assert ended.returncode == 0 and any("recovered" in each and "database" in each for each in well.relay.subjects[before:])
+
+
+def test_a_database_that_is_read_and_takes_no_writes_is_told_by_mail(well: Scene) -> None:
+    name, before = well.config.database.name, len(well.relay.mails)
+    with well.superuser() as superuser:
+        superuser.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only TO on'.encode())
+        run_health(well)
+        superuser.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode())
+    assert [each for each in well.relay.subjects[before:] if "[store]" in each and "read-only" in each], well.relay.subjects
+    run_health(well)
+    assert [each for each in well.relay.subjects[before:] if "[store] recovered" in each]
 
 
 def test_a_gateway_that_goes_and_comes_back_is_two_events_and_an_outage(well: Scene) -> None:

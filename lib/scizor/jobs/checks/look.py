@@ -98,7 +98,7 @@ def _ask(context: Context, moment: Moment, queries: Sequence[str], facts: dict[s
     wall = RunningClock()
     values = {"now": moment.now, "window": moment.config.pacing.window_seconds}
     try:
-        with database_server(context.config) as server:
+        with database_server(context.config, is_made=False) as server:
             before = wall.now()
             with health.looking(server, context.name) as connection:
                 facts["database"] = (wall.now() - before).total_seconds() * 1000

@@ -50,7 +50,7 @@ TABLE: tuple[Check, ...] = (
     Check("session", data.session, "", "bin/collect-daily loads the calendars", "check_sessions", severity=MEDIUM, is_ready=True),
     Check("redis", services.redis_judged, "answers, takes writes, < [redis] memory_bytes_max", "redis-cli ping; see [redis] in the configuration", read=services.redis),
     Check("alerts", data.alerts, "none undelivered for 10 min", "bin/psql -c 'SELECT * FROM v_alerts'", "check_alerts", severity=CRITICAL),
-    Check("mail", services.mail_judged, "the relay greets, no mail waits for 10 min", "see [mail] in the configuration", read=services.mail, severity=CRITICAL, limit_seconds=4.0),
+    Check("mail", services.mail_judged, "the relay greets, no mail waits for 10 min", "see [mail] in the configuration", read=services.mail, severity=CRITICAL, limit_seconds=6.0),
     Check("cron", host.cron_judged, "no CRON_TZ, no bare percent sign, mail can go out", "crontab -e; README, Schedule it", read=host.cron),
     Check("disk", host.disk, "< 90 % of bytes and inodes, critical > 95 % or < 500 MB", "bin/psql -f sql/monitor/space.sql; bin/prune", read=host.places, severity=CRITICAL),
     Check("growth", data.growth, "> 30 days left, critical < 7", "bin/psql -f sql/monitor/space.sql; bin/export --detach", "check_growth", is_ready=True),

@@ -95,7 +95,7 @@ class Check:
     read: Callable[[Moment], Facts] | None = None
     severity: Severity = Severity.HIGH
     is_ready: bool = False
-    limit_seconds: float = 3.0
+    limit_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
