@@ -2,12 +2,8 @@
 -- the last words of the Gateway. Plain psql, no parameters:  bin/psql -f sql/monitor/jobs.sql
 
 \echo 'The newest run of each job and scope'
-SELECT r.job, r.scope, r.outcome, r.exit_status AS exit, r.started_at, r.heartbeat_at,
-       CASE WHEN r.outcome = 'running' THEN NULL ELSE r.finished_at - r.started_at END AS took,
-       r.times, r.targets, r.succeeded, r.failed, r.rows_stored AS rows
-FROM job_locks l
-JOIN job_runs r ON r.id = l.run_id
-ORDER BY r.job, r.scope;
+SELECT job, scope, outcome, exit, started_at, heartbeat_at, took, times, targets, succeeded, failed, rows, last_good
+FROM v_jobs;
 
 \echo 'Runs that did not end well, newest first'
 SELECT r.id, r.job, r.scope, r.started_at, r.outcome, r.exit_status AS exit, r.log_id AS run, left(r.error_message, 100) AS said

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from scizor.base import lock
 from scizor.base.errors import BusyError, ConfigurationError
 
+NOW = datetime(2025, 1, 15, 6, 0, tzinfo=UTC)
 HOLDER = """
 import sys
 from pathlib import Path
@@ -148,3 +150,15 @@ def test_row_73_a_lock_holds_without_the_note_of_its_holder(tmp_path: Path) -> N
     (tmp_path / "job.holder.partial").mkdir()
     with lock.hold(tmp_path, "job", {"pid": 1}), pytest.raises(BusyError, match="left no name"), lock.hold(tmp_path, "job", {"pid": 2}):
         pass
+
+
+def test_row_1_skips_are_counted_until_the_lock_is_got_and_never_without_end(tmp_path: Path) -> None:
+    lock.check_directory(tmp_path / "locks")
+    for minute in range(1000):
+        lock.note_skip(tmp_path / "locks", "a", NOW + timedelta(minutes=minute))
+    lock.note_skip(tmp_path / "locks", "b", NOW)
+    found = lock.skips_of(tmp_path / "locks")
+    assert found["a"].first == NOW and 700 < found["a"].times < 800
+    assert found["b"] == lock.Skips(1, NOW)
+    lock.forget_skips(tmp_path / "locks", "a")
+    assert list(lock.skips_of(tmp_path / "locks")) == ["b"]

@@ -108,7 +108,15 @@ def test_what_collects_fires_every_hour(name: str, wanted: set[int]) -> None:
     assert {later - earlier for earlier, later in pairwise(fired)} == {timedelta(minutes=60 // len(wanted))}
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.command)
+#: Health alone fires every minute, the busy ones among them: it asks nobody for data.
+EVERY_MINUTE = {"health"}
+
+
+def test_only_health_fires_every_minute() -> None:
+    assert {script(each).name for each in ENTRIES if each.when == "* * * * *"} == EVERY_MINUTE
+
+
+@pytest.mark.parametrize("entry", [each for each in ENTRIES if each.when != "* * * * *"], ids=lambda entry: entry.command)
 def test_nothing_starts_at_the_busy_minutes(entry: Entry) -> None:
     schedule = CronSim(entry.when, datetime(2025, 1, 15, tzinfo=UTC))
     assert not {next(schedule).minute for _ in range(20)} & {0, 15, 30, 45}

@@ -31,7 +31,7 @@ def psql(server: Embedded, database: DatabaseConfig, *arguments: str, user: str 
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["coverage", "pacing", "jobs", "space"])
+@pytest.mark.parametrize("name", ["coverage", "health", "pacing", "jobs", "space"])
 def test_each_file_runs_on_an_empty_database(name: str, server: Embedded, database_config: DatabaseConfig) -> None:
     psql(server, database_config, "-f", str(ROOT / "sql" / "monitor" / f"{name}.sql"))
 
@@ -86,3 +86,6 @@ def test_pacing_names_the_share_of_each_rule_that_is_in_use(server: Embedded, da
     ledger.close()
     out = psql(server, database_config, "-f", str(ROOT / "sql" / "monitor" / "pacing.sql")).splitlines()
     assert "hard,55,55,0,92,alert" in out
+    with connect(database_config, application="tests") as collector:  # as bin/health records [pacing]
+        collector.execute("INSERT INTO recorded_limits (name, value, recorded_at) VALUES ('pacing_requests_max', 56, %s)", [NOW])
+    assert "hard,55,55,0,98,critical" in psql(server, database_config, "-f", str(ROOT / "sql" / "monitor" / "pacing.sql")).splitlines()

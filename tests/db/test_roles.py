@@ -10,7 +10,7 @@ from scizor.db.connect import connect
 from scizor.db.windows import store
 from tests.db.conftest import NOW, Connection, Market, ok
 
-TABLES = ["installation", "symbols", "symbol_codes", "watchlist", "sessions", "session_overrides", "job_locks", "job_runs", "origins", "collection_logs", "pacing_holders", "pacing_requests", "connection_events", "bars", "bars_history", "quarantine", "coverage", "coverage_gaps", "historical_data_metadata", "corporate_actions", "alerts", "alert_deliveries", "backups", "kpis", "schema_versions"]
+TABLES = ["installation", "symbols", "symbol_codes", "watchlist", "sessions", "session_overrides", "job_locks", "job_runs", "origins", "collection_logs", "pacing_holders", "pacing_requests", "connection_events", "bars", "bars_history", "quarantine", "coverage", "coverage_gaps", "historical_data_metadata", "corporate_actions", "alerts", "alert_deliveries", "backups", "kpis", "health_checks", "kpi_limits", "kpis_now", "latencies", "recorded_limits", "schema_versions"]
 OTHERS = [
     "CREATE TABLE mine (id integer)", "CREATE TABLE public.mine (id integer)", "DROP TABLE bars", "ALTER TABLE bars ADD note text",
     "ALTER TABLE bars DISABLE TRIGGER ALL", "CREATE INDEX ON bars (close)", "DROP FUNCTION keep_revision", "CREATE ROLE other",

@@ -126,6 +126,23 @@ def test_row_1_a_second_start_ends_with_75_and_is_silent(run: Run, capfd: pytest
     assert capfd.readouterr() == ("", "")
 
 
+def test_row_1_skips_of_the_schedule_are_noted_until_the_lock_is_got(run: Run, config: Config) -> None:
+    from scizor.base.lock import skips_of
+
+    seen: list[int] = []
+
+    def job(context: Context) -> Result:
+        for _ in range(3):
+            assert run(lambda _: Result()) is Exit.BUSY
+        seen.append(skips_of(config.make_paths().locks)["a-job"].times)
+        return Result()
+
+    assert run(job) is Exit.DONE
+    assert seen == [3]
+    assert run(lambda _: Result()) is Exit.DONE
+    assert skips_of(config.make_paths().locks) == {}
+
+
 def test_row_2_a_holder_whose_lock_file_was_deleted_cannot_write_after_another_has_started(
     run: Run, config: Config, database: psycopg.Connection
 ) -> None:

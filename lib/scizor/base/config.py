@@ -100,6 +100,18 @@ class MailConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RedisConfig:
+    """Redis or Valkey, for the newest values. Without a host or a socket there is none, and nothing asks for it."""
+
+    host: str = option("", "host name; empty, and no socket: no Redis")
+    port: int = option(6379, "TCP port", low=1, high=65535)
+    socket: str = option("", "path of its Unix socket, in place of host and port")
+    user: str = option("", "its ACL user; empty: the default one")
+    password_file: str = option("", "a file of mode 0400 with the password; empty: none")
+    memory_bytes_max: int = option(1_000_000_000, "more in use than this is an alert", low=1_000_000, high=10**13)
+
+
+@dataclass(frozen=True, slots=True)
 class PathsConfig:
     state: str = option("var", "embedded servers, locks, outbox; relative to the checkout; local disk, not NFS")
     logs: str = option("logs", "one file a job, rotated at 10 MB")
@@ -145,6 +157,7 @@ class Config:
     pacing: PacingConfig = field(default_factory=PacingConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
     mail: MailConfig = field(default_factory=MailConfig)
+    redis: RedisConfig = field(default_factory=RedisConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)

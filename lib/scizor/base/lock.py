@@ -12,14 +12,17 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from scizor.base.clock import Clock, RunningClock
 from scizor.base.errors import BusyError, ConfigurationError
-from scizor.base.paths import give_to_owner, private_directory
+from scizor.base.paths import give_to_owner, private_directory, private_file
 
 NETWORK_FILESYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs"})
 POLL_SECONDS = 0.2
+SKIPS_BYTES_MAX = 20_000  # 750 skips: nobody needs to know of more
 
 
 @contextlib.contextmanager
@@ -50,6 +53,41 @@ def hold(
         yield
     finally:
         lock.release()
+
+
+class Skips(NamedTuple):
+    """How often in a row a lock was found held by a start from the schedule, and when first."""
+
+    times: int
+    first: datetime | None
+
+
+def note_skip(directory: Path, name: str, now: datetime) -> None:
+    """Leaves a note that the lock was found held: a line in a file beside it, since a busy run has no row in the database."""
+    with contextlib.suppress(OSError):
+        path = private_file(directory / f"{name}.skips")
+        if path.stat().st_size < SKIPS_BYTES_MAX:
+            with path.open("a") as notes:
+                notes.write(now.isoformat(timespec="seconds") + "\n")
+
+
+def forget_skips(directory: Path, name: str) -> None:
+    """The lock was got: the row of skips has ended."""
+    path = directory / f"{name}.skips"
+    with contextlib.suppress(OSError):
+        if path.exists() and path.stat().st_size:
+            os.truncate(path, 0)
+
+
+def skips_of(directory: Path) -> dict[str, Skips]:
+    """By lock, the skips since it was last got; those without any are left out."""
+    found = {}
+    for path in sorted(directory.glob("*.skips")):
+        with contextlib.suppress(OSError, ValueError):
+            lines = path.read_text().split()
+            if lines:
+                found[path.stem] = Skips(len(lines), datetime.fromisoformat(lines[0]))
+    return found
 
 
 def check_directory(directory: Path) -> None:

@@ -12,7 +12,7 @@ import logging
 import os
 import random
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -259,10 +259,10 @@ async def _open(
         except TimeoutError:
             problem = "" if connection.wire.conn.numBytesSent else "no route, or a firewall that drops"
             await connection.close()
-            raise _no_handshake(where, config) if not problem else _nothing_listens(where, problem, mode) from None
+            raise no_handshake(where, config) if not problem else nothing_listens(where, problem, mode) from None
         except OSError as failure:
             _log.debug("%s: %s", where, failure)
-            problem = _reason(failure)
+            problem = reason_of(failure)
             await connection.close()
         except asyncio.CancelledError:
             await connection.close()
@@ -277,9 +277,9 @@ async def _open(
                 )
             tried.append(number)
         elif connection.wire.conn.numBytesSent or connection.lost:
-            raise _no_handshake(where, config, connection.lost)
+            raise no_handshake(where, config, connection.lost)
         elif clock.now() + timedelta(seconds=wait) >= deadline:
-            raise _nothing_listens(where, problem, mode)
+            raise nothing_listens(where, problem, mode)
         else:
             await clock.sleep(random.uniform(wait / 2, wait))
             wait = min(wait * 2, _RETRY_MAX_SECONDS)
@@ -305,7 +305,7 @@ async def _handshake(connection: Connection, config: GatewayConfig) -> None:
         await asyncio.gather(opening, gone, return_exceptions=True)
 
 
-def _no_handshake(where: str, config: GatewayConfig, reason: str = "") -> UnreachableError:
+def no_handshake(where: str, config: GatewayConfig, reason: str = "") -> UnreachableError:
     why = reason or f"nothing within {config.connect_timeout_seconds:g} s"
     return UnreachableError(
         f"the socket on {where} is open, but no API handshake: {why}",
@@ -313,14 +313,14 @@ def _no_handshake(where: str, config: GatewayConfig, reason: str = "") -> Unreac
     )
 
 
-def _nothing_listens(where: str, problem: str, mode: str) -> UnreachableError:
+def nothing_listens(where: str, problem: str, mode: str) -> UnreachableError:
     hint = "start the Gateway and log in, or correct gateway.port: Gateway 4001 live, 4002 paper; TWS 7496, 7497"
     if mode == "replay":
         hint = "start it: bin/replay-gateway --simulated 7 (with --port, where gateway.port is not 14002)"
     return UnreachableError(f"nothing listens on {where} ({problem})", hint=hint)
 
 
-def _reason(failure: OSError) -> str:
+def reason_of(failure: OSError) -> str:
     """The system's words. asyncio writes `Connect call failed ('127.0.0.1', 4002)` in their place, and one line an address
     without a number where a name has several."""
     number = failure.errno or next((int(each) for each in re.findall(r"\[Errno (\d+)\]", str(failure))), 0)
@@ -346,17 +346,24 @@ def mode_of(account: str) -> str:
 def _check_account(connection: Connection, config: GatewayConfig, mode: str) -> None:
     accounts = connection.wire.getAccounts()
     connection.account = config.account or accounts[0]
+    refusal = refused_account(accounts, config, mode)
+    if refusal is not None:
+        connection.event("refused", None, refusal.message)
+        raise refusal
+
+
+def refused_account(accounts: Sequence[str], config: GatewayConfig, mode: str) -> RefusedError | None:
+    """Why these accounts are not the ones that were meant; None when they are."""
     shown = ", ".join(sorted({mask(each) for each in accounts}))
     wrong = sorted({mode_of(each) for each in accounts} - {mode})
     if wrong:
-        connection.event("refused", None, f"configured {mode}, account {shown}")
-        raise RefusedError(
+        return RefusedError(
             f"configured mode {mode}, but the Gateway on {config.host}:{config.port} says {' and '.join(wrong)} account {shown}",
             hint="log the Gateway in to the other account, or correct mode and gateway.port together; nothing was asked of it",
         )
     if config.account and config.account not in accounts:
-        connection.event("refused", None, f"configured account is not among {shown}")
-        raise RefusedError(
+        return RefusedError(
             f"the Gateway on {config.host}:{config.port} has account {shown}, not the configured one",
             hint="correct gateway.account, or leave it empty to accept any account of the mode",
         )
+    return None

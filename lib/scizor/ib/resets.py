@@ -7,7 +7,7 @@ Source: IB's system status page (copies of 2024 and 2026).
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -44,3 +44,18 @@ def near_reset(now: datetime, margin: timedelta = timedelta(minutes=15)) -> str 
             if begins - margin <= now <= begins + reset.lasts + margin:
                 return reset.name
     return None
+
+
+def login_expires(now: datetime) -> datetime:
+    """When the login dies next: every Sunday at 01:00 in New York, and a person must log in again with his second factor.
+
+    Source: IBKR's guide on auto-restart ("tokens are invalidated on Sunday, 01:00 ET").
+    """
+    zone = ZoneInfo("America/New_York")
+    today = now.astimezone(zone).date()
+    for days in range(9):
+        day = today + timedelta(days=days)
+        expires = datetime.combine(day, time(1), zone)
+        if day.weekday() == 6 and expires > now:
+            return expires.astimezone(UTC)
+    raise AssertionError("a week has a Sunday")

@@ -22,7 +22,7 @@ from pathlib import Path
 from scizor.base import config as configuration
 from scizor.base import lock, log
 from scizor.base.config import Config
-from scizor.base.errors import ScizorError
+from scizor.base.errors import BusyError, ScizorError
 from scizor.base.exit import Exit
 from scizor.base.masking import mask
 from scizor.base.version import boot_id, code_version
@@ -90,7 +90,16 @@ def _lock(context: Context) -> Iterator[None]:
     }  # fmt: skip
     wait = context.config.collect.deadline_minutes * 60.0 if getattr(context.args, "wait", False) else 0.0
     name = f"{context.name}.{context.scope}" if context.scope else context.name
-    with lock.hold(context.paths.locks, name, who, wait_seconds=wait, clock=context.clock, is_cancelled=lambda: context.stop.is_asked):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(
+                lock.hold(context.paths.locks, name, who, wait_seconds=wait, clock=context.clock, is_cancelled=lambda: context.stop.is_asked)
+            )
+        except BusyError:
+            if not sys.stderr.isatty():  # a person who tries is no schedule that waits behind itself
+                lock.note_skip(context.paths.locks, name, context.clock.now())
+            raise
+        lock.forget_skips(context.paths.locks, name)
         yield
 
 

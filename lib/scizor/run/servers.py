@@ -12,18 +12,24 @@ from pathlib import Path
 
 from scizor.base import service
 from scizor.base.config import Config, DatabaseConfig
+from scizor.base.errors import ConfigurationError
 from scizor.base.paths import ROOT
 from scizor.base.service import Service, read_ready_file
 from scizor.db.embedded import PORT, embedded
 
 
 @contextlib.contextmanager
-def database_server(config: Config) -> Iterator[DatabaseConfig]:
-    """Yields where the database is. Without a configured host the embedded server runs while the body does."""
+def database_server(config: Config, *, is_made: bool = True) -> Iterator[DatabaseConfig]:
+    """Yields where the database is. Without a configured host the embedded server runs while the body does.
+
+    is_made: False for who only looks: ConfigurationError where there is none yet, instead of making an empty one.
+    """
     if config.database.host:
         yield config.database
         return
     server = embedded(config.make_paths().state)
+    if not is_made and not (server.service.directory / "data").exists():
+        raise ConfigurationError("there is no embedded database yet", hint="bin/migrate makes it; or name a server under [database]")
     with service.use(server.service):
         yield replace(config.database, host=str(server.socket_directory), port=PORT)
 

@@ -1,0 +1,2 @@
+-- By check, its status and since when, as bin/health saw it last.
+SELECT name, status, since FROM health_checks
