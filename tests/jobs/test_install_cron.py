@@ -7,18 +7,22 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from cronsim import CronSim
 
 from scizor.base import crontab
-from scizor.base.config import DatabaseConfig
+from scizor.base.clock import StoppedClock
+from scizor.base.config import Config, DatabaseConfig
 from scizor.base.errors import ConfigurationError
 from scizor.base.exit import Exit
 from scizor.base.paths import ROOT
 from scizor.jobs import install_cron, timers
+from tests.jobs.scripts import context_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TABLE = crontab.entries((ROOT / "cron" / "scizor.crontab").read_text())
@@ -153,6 +157,30 @@ def test_systemd_takes_every_unit_without_a_word(tmp_path: Path) -> None:
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
     (folder / "scizor-prune.service").write_text((folder / "scizor-prune.service").read_text().replace("TimeoutStartSec", "TimeoutStrtSec"))
     assert "TimeoutStrtSec" in analyze("verify", str(folder / "scizor-prune.service"), folder=folder).stderr, "planted: a key that it does not know"
+
+
+def test_I40_a_checkout_s_path_is_a_path_whatever_stands_in_it(tmp_path: Path, config: Config, database: psycopg.Connection, clock: StoppedClock) -> None:
+    """Specifiers, variables, quotes and blanks in a unit are systemd's own language: it must see the script that is there."""
+    context = context_of(replace(config, file=None), database, clock, "install-cron", "--print")
+    root = tmp_path / "a 100 %n $HOME ${HOME} checkout; #"
+    (root / "bin").mkdir(parents=True)
+    context.paths = replace(context.paths, root=root)
+    made = timers.made(context, TABLE, is_system=False)
+    for name in {re.findall(r"bin/([a-z-]+)", each.command)[0] for each in TABLE}:
+        (root / "bin" / name).write_text("#!/bin/sh\n")
+        (root / "bin" / name).chmod(0o755)
+    (tmp_path / "user").mkdir()
+    for name, text in made.items():
+        (tmp_path / "user" / name).write_text(text)
+    services = [str(tmp_path / "user" / name) for name in made if name.endswith(".service")]
+    told = analyze("verify", *services, folder=tmp_path / "user")
+    assert (told.returncode, told.stderr) == (0, "")
+    (root / "bin" / "prune").unlink()
+    assert "is not executable" in analyze("verify", *services, folder=tmp_path / "user").stderr, "planted: it does look"
+    for hostile in ('a "b', "a 'b", "a \\b", "a\nb"):
+        context.paths = replace(context.paths, root=tmp_path / hostile)
+        with pytest.raises(ConfigurationError, match="systemd takes no path"):
+            timers.made(context, TABLE, is_system=False)
 
 
 def test_the_units_are_hardened(tmp_path: Path) -> None:
