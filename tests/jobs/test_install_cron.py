@@ -128,7 +128,7 @@ def test_a_wrong_command_line_changes_nothing(install: Run, inside: list[str], w
 def units(tmp_path: Path, *, folder: str = "system") -> Path:
     """The units as bin/install-cron --systemd writes them."""
     file = tmp_path / "scizor.toml"
-    file.write_text(f'mode = "paper"\n[database]\nhost = "127.0.0.1"\n[paths]\nstate = "{tmp_path / "state"}"\nlogs = "{tmp_path / "logs"}"\n')
+    file.write_text(f'mode = "paper"\n[database]\nhost = "127.0.0.1"\npassword_file = "credential:collector"\n[paths]\nstate = "{tmp_path / "state"}"\nlogs = "{tmp_path / "logs"}"\n')
     command = [str(ROOT / "bin" / "install-cron"), "--config", str(file), "--systemd", str(tmp_path / folder), "--offset", "0"]
     (tmp_path / folder).mkdir(exist_ok=True)
     (tmp_path / folder / "scizor-gone.timer").write_text(timers.MADE.format(ROOT) + "\n[Timer]\n")
@@ -153,6 +153,7 @@ def test_systemd_takes_every_unit_without_a_word(tmp_path: Path) -> None:
     assert {each.stem for each in made if each.suffix == ".timer"} == {each.stem for each in made if each.suffix == ".service"} - {"scizor-replay-gateway"}
     assert len([each for each in made if each.suffix == ".timer"]) == len(TABLE)
     assert not (folder / "scizor-gone.timer").exists() and (folder / "scizor-mine.timer").exists(), "stale ones go, others' stay"
+    assert f"LoadCredential=collector:{ROOT}/etc/secrets/collector\n" in (folder / "scizor-prune.service").read_text()
     told = analyze("verify", *map(str, made), folder=folder)
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
     (folder / "scizor-prune.service").write_text((folder / "scizor-prune.service").read_text().replace("TimeoutStartSec", "TimeoutStrtSec"))

@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+from scizor.base import credentials
 from scizor.base.crontab import Entry, values
 from scizor.base.errors import ConfigurationError
 from scizor.run.context import Context, Result
@@ -93,6 +94,7 @@ def made(context: Context, entries: list[Entry], *, is_system: bool) -> dict[str
     more = ""
     if context.config.file:
         more += f'Environment="SCIZOR_CONFIG={_escaped(str(context.config.file.resolve()))}"\n'
+    more += "".join(f"LoadCredential={name}:{_escaped(str(credentials.source(name)))}\n" for name in credentials.named(context.config))
     if is_system:
         paths = sorted({str(context.paths.state), str(context.paths.logs)})
         more += f"User={_owner(root)}\nReadWritePaths=" + " ".join(f'"{_escaped(each)}"' for each in paths) + "\n"
