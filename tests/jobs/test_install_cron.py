@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
@@ -160,9 +161,9 @@ def test_systemd_takes_every_unit_without_a_word(tmp_path: Path) -> None:
     assert "TimeoutStrtSec" in analyze("verify", str(folder / "scizor-prune.service"), folder=folder).stderr, "planted: a key that it does not know"
 
 
-def test_I40_a_checkout_s_path_is_a_path_whatever_stands_in_it(tmp_path: Path, config: Config, database: psycopg.Connection, clock: StoppedClock) -> None:
+def test_I40_a_checkout_s_path_is_a_path_whatever_stands_in_it(tmp_path: Path, clock: StoppedClock) -> None:
     """Specifiers, variables, quotes and blanks in a unit are systemd's own language: it must see the script that is there."""
-    context = context_of(replace(config, file=None), database, clock, "install-cron", "--print")
+    context = context_of(Config(), cast(psycopg.Connection, None), clock, "install-cron", "--print")
     root = tmp_path / "a 100 %n $HOME ${HOME} checkout; #"
     (root / "bin").mkdir(parents=True)
     context.paths = replace(context.paths, root=root)
