@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from scizor.base import config
+from scizor.base import config, credentials
 from scizor.base.config import Config, load, secret
 from scizor.base.errors import ConfigurationError
 from scizor.base.exit import Exit
@@ -195,3 +195,28 @@ def test_row_76_what_is_no_secret_file_is_refused_by_name(tmp_path: Path) -> Non
 def test_row_77_a_refused_configuration_never_repeats_a_password_that_was_put_there(tmp_path: Path) -> None:
     message = refused(tmp_path, '[database]\npassword = "cAnArY"\nport = "postgresql://a:cAnArY@db"\n')
     assert "cAnArY" not in message and "database.password, did you mean database.password_file?" in message
+
+
+def test_a_credential_is_what_systemd_has_loaded_and_else_the_file_that_it_is_loaded_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "ROOT", tmp_path)
+    own = tmp_path / "etc" / "secrets" / "collector"
+    own.parent.mkdir(parents=True)
+    own.write_text("of the file\n")
+    own.chmod(0o400)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert config.secret("credential:collector") == "of the file"
+    loaded = tmp_path / "loaded"
+    loaded.mkdir()
+    (loaded / "collector").write_text("of systemd\n")
+    (loaded / "collector").chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(loaded))
+    assert config.secret("credential:collector") == "of systemd"
+    own.chmod(0o440)
+    (loaded / "collector").unlink()
+    with pytest.raises(ConfigurationError, match="must be 0400"):
+        config.secret("credential:collector")
+    for name in ("", "../collector", "a/b", "a\nb"):
+        with pytest.raises(ConfigurationError, match="names no credential"):
+            config.secret(f"credential:{name}")
+    named = replace(config.Config(), database=replace(config.DatabaseConfig(), password_file="credential:b", owner_password_file="credential:a"))
+    assert credentials.named(named) == ["a", "b"] and credentials.named(config.Config()) == []

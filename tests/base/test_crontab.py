@@ -22,7 +22,7 @@ def entry(when: str) -> Entry:
     return crontab.entries(f"{when}  umask 077; true\n")[0]
 
 
-def fired(each: Entry, count: int = 50) -> list[datetime]:
+def fired(each: Entry, count: int = 16) -> list[datetime]:
     schedule = CronSim(" ".join(each.fields), START)
     return [next(schedule) for _ in range(count)]
 
@@ -38,18 +38,18 @@ def test_a_table_that_moves_keeps_every_distance_and_never_starts_at_a_busy_minu
             if each.fields[0] == "*":
                 continue
             later = {when + timedelta(minutes=minutes) for when in fired(each)}
-            assert set(fired(to, 60)) >= {when for when in later if when > START + timedelta(hours=1)}
+            assert set(fired(to, 20)) >= {when for when in later if when > START + timedelta(hours=1)}
             assert minutes == 0 or not {when.minute for when in fired(to)} & crontab.BUSY_MINUTES
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_any_table_can_move_by_what_is_offered(seed: int) -> None:
     rng = random.Random(seed)
     table = [entry(f"{rng.choice([1, 7, 11, 28, 43, 52, 59])} {rng.choice(['*', '3', '22', '23'])} * * {rng.choice(['*', '1-5', '0'])}") for _ in range(4)]
     for minutes in crontab.offsets(table):
         for each in table:
             to = crontab.moved(each, minutes)
-            assert to is not None and {when + timedelta(minutes=minutes) for when in fired(each)} <= set(fired(to, 80)) | {when for when in fired(each) if when < START}
+            assert to is not None and {when + timedelta(minutes=minutes) for when in fired(each)} <= set(fired(to, 26)) | {when for when in fired(each) if when < START}
 
 
 def test_beyond_midnight_of_a_named_day_an_entry_does_not_move() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,27 @@ def test_the_first_step_that_fails_ends_it_paused_with_a_hint_and_it_goes_on_fro
     assert f"{failing} failed with 69" in told.stderr and "HINT: mend it and run bin/upgrade again" in told.stderr and "bin/resume" in told.stderr
     (checkout / f"{failing}.status").unlink()
     assert upgrade(checkout).returncode == 0 and called(checkout)[-1].startswith("resume")
+
+
+def test_a_backup_that_the_old_code_has_made_is_not_made_again_by_the_new_one(checkout: Path) -> None:
+    """Newer code may refuse an older schema: the backup is the business of the code that wrote the database."""
+    told = upgrade(checkout, "--prepare")
+    assert told.returncode == 0 and [line.split()[0] for line in called(checkout)] == ["pause", "backup"]
+    (checkout / "called").unlink()
+    (checkout / "backup.status").write_text("78")
+    told = upgrade(checkout)
+    assert told.returncode == 0 and "the one that was prepared" in told.stdout
+    assert [line.split()[0] for line in called(checkout)] == [name for name in STEPS if name != "backup"]
+    told = upgrade(checkout)
+    assert told.returncode == Exit.CONFIGURATION, "used up: the next upgrade needs its own"
+    assert "git checkout ORIG_HEAD && bin/upgrade --prepare" in told.stderr
+
+
+def test_a_backup_that_was_prepared_long_ago_does_not_count(checkout: Path) -> None:
+    assert upgrade(checkout, "--prepare").returncode == 0
+    old = datetime.now(UTC).timestamp() - 5 * 3600
+    os.utime(checkout / "var" / "upgrade.prepared", (old, old))
+    assert upgrade(checkout).returncode == 0 and [line.split()[0] for line in called(checkout)].count("backup") == 2
 
 
 def test_a_check_that_warns_is_no_reason_to_stay_paused(checkout: Path) -> None:

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import psycopg
 import pytest
 
 from scizor.base.clock import StoppedClock
-from scizor.base.config import AuditConfig, Config
+from scizor.base.config import AuditConfig, Config, PathsConfig
 from scizor.base.errors import UnreachableError
 from scizor.base.exit import Exit
 from scizor.base.paths import ROOT
@@ -55,6 +55,17 @@ class Osv(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return replace(Config(), mode="replay", paths=PathsConfig(state=str(tmp_path / "state"), logs=str(tmp_path / "logs")))
+
+
+@pytest.fixture
+def database() -> psycopg.Connection:
+    """The job asks none: the runner writes its row."""
+    return cast(psycopg.Connection, None)
 
 
 @pytest.fixture

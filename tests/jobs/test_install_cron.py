@@ -7,18 +7,23 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
+import psycopg
 import pytest
 from cronsim import CronSim
 
 from scizor.base import crontab
-from scizor.base.config import DatabaseConfig
+from scizor.base.clock import StoppedClock
+from scizor.base.config import Config, DatabaseConfig
 from scizor.base.errors import ConfigurationError
 from scizor.base.exit import Exit
 from scizor.base.paths import ROOT
 from scizor.jobs import install_cron, timers
+from tests.jobs.scripts import context_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TABLE = crontab.entries((ROOT / "cron" / "scizor.crontab").read_text())
@@ -124,7 +129,7 @@ def test_a_wrong_command_line_changes_nothing(install: Run, inside: list[str], w
 def units(tmp_path: Path, *, folder: str = "system") -> Path:
     """The units as bin/install-cron --systemd writes them."""
     file = tmp_path / "scizor.toml"
-    file.write_text(f'mode = "paper"\n[database]\nhost = "127.0.0.1"\n[paths]\nstate = "{tmp_path / "state"}"\nlogs = "{tmp_path / "logs"}"\n')
+    file.write_text(f'mode = "paper"\n[database]\nhost = "127.0.0.1"\npassword_file = "credential:collector"\n[paths]\nstate = "{tmp_path / "state"}"\nlogs = "{tmp_path / "logs"}"\n')
     command = [str(ROOT / "bin" / "install-cron"), "--config", str(file), "--systemd", str(tmp_path / folder), "--offset", "0"]
     (tmp_path / folder).mkdir(exist_ok=True)
     (tmp_path / folder / "scizor-gone.timer").write_text(timers.MADE.format(ROOT) + "\n[Timer]\n")
@@ -149,10 +154,35 @@ def test_systemd_takes_every_unit_without_a_word(tmp_path: Path) -> None:
     assert {each.stem for each in made if each.suffix == ".timer"} == {each.stem for each in made if each.suffix == ".service"} - {"scizor-replay-gateway"}
     assert len([each for each in made if each.suffix == ".timer"]) == len(TABLE)
     assert not (folder / "scizor-gone.timer").exists() and (folder / "scizor-mine.timer").exists(), "stale ones go, others' stay"
+    assert f"LoadCredential=collector:{ROOT}/etc/secrets/collector\n" in (folder / "scizor-prune.service").read_text()
     told = analyze("verify", *map(str, made), folder=folder)
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
     (folder / "scizor-prune.service").write_text((folder / "scizor-prune.service").read_text().replace("TimeoutStartSec", "TimeoutStrtSec"))
     assert "TimeoutStrtSec" in analyze("verify", str(folder / "scizor-prune.service"), folder=folder).stderr, "planted: a key that it does not know"
+
+
+def test_I40_a_checkout_s_path_is_a_path_whatever_stands_in_it(tmp_path: Path, clock: StoppedClock) -> None:
+    """Specifiers, variables, quotes and blanks in a unit are systemd's own language: it must see the script that is there."""
+    context = context_of(Config(), cast(psycopg.Connection, None), clock, "install-cron", "--print")
+    root = tmp_path / "a 100 %n $HOME ${HOME} checkout; #"
+    (root / "bin").mkdir(parents=True)
+    context.paths = replace(context.paths, root=root)
+    made = timers.made(context, TABLE, is_system=False)
+    for name in {re.findall(r"bin/([a-z-]+)", each.command)[0] for each in TABLE}:
+        (root / "bin" / name).write_text("#!/bin/sh\n")
+        (root / "bin" / name).chmod(0o755)
+    (tmp_path / "user").mkdir()
+    for name, text in made.items():
+        (tmp_path / "user" / name).write_text(text)
+    services = [str(tmp_path / "user" / name) for name in made if name.endswith(".service")]
+    told = analyze("verify", *services, folder=tmp_path / "user")
+    assert (told.returncode, told.stderr) == (0, "")
+    (root / "bin" / "prune").unlink()
+    assert "is not executable" in analyze("verify", *services, folder=tmp_path / "user").stderr, "planted: it does look"
+    for hostile in ('a "b', "a 'b", "a \\b", "a\nb"):
+        context.paths = replace(context.paths, root=tmp_path / hostile)
+        with pytest.raises(ConfigurationError, match="systemd takes no path"):
+            timers.made(context, TABLE, is_system=False)
 
 
 def test_the_units_are_hardened(tmp_path: Path) -> None:

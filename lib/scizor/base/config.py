@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
 from scizor.base.clock import RunningClock
+from scizor.base.credentials import CREDENTIAL, find
 from scizor.base.errors import ConfigurationError
 from scizor.base.masking import mask
 from scizor.base.paths import ROOT, Paths
@@ -303,13 +304,17 @@ def table() -> str:
 
 
 def secret(file: str) -> str | None:
-    """The content of a secret file, or None when none is named. Refuses one that others can read."""
+    """The content of a secret file, or None when none is named. Refuses one that others can read.
+
+    "credential:NAME" is the credential of that name that systemd has loaded for this unit (systemd.exec(5), LoadCredential=),
+    and outside of a unit the file etc/secrets/NAME that it is loaded from.
+    """
     if not file:
         return None
-    path = _below_root(file)
+    path, is_guarded = find(file) if file.startswith(CREDENTIAL) else (_below_root(file), False)
     try:
         status = path.stat()
-        mode = status.st_mode & 0o777
+        mode = 0 if is_guarded else status.st_mode & 0o777  # systemd shows its own by an ACL, which looks like 0440
         if not stat.S_ISREG(status.st_mode):  # a pipe would keep a job waiting for ever
             raise ConfigurationError(f"the secret file {path} is no file")
         if mode & 0o077:

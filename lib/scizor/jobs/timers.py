@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+from scizor.base import credentials
 from scizor.base.crontab import Entry, values
 from scizor.base.errors import ConfigurationError
 from scizor.run.context import Context, Result
@@ -89,9 +90,13 @@ def write(context: Context, entries: list[Entry]) -> Result:
 def made(context: Context, entries: list[Entry], *, is_system: bool) -> dict[str, str]:
     """Name → text of every unit. is_system: for the system's manager: as the checkout's owner, and hardened."""
     root, mark = context.paths.root, MADE.format(context.paths.root)
+    for path in (root, context.paths.state, context.paths.logs, context.config.file):
+        if not str(path).isprintable() or set("\"'\\") & set(str(path)):
+            raise ConfigurationError(f"systemd takes no path with quotes, backslashes or line ends: {path}", hint="move it, or use cron: bin/install-cron --apply")
     more = ""
     if context.config.file:
         more += f'Environment="SCIZOR_CONFIG={_escaped(str(context.config.file.resolve()))}"\n'
+    more += "".join(f"LoadCredential={name}:{_escaped(str(credentials.source(name)))}\n" for name in credentials.named(context.config))
     if is_system:
         paths = sorted({str(context.paths.state), str(context.paths.logs)})
         more += f"User={_owner(root)}\nReadWritePaths=" + " ".join(f'"{_escaped(each)}"' for each in paths) + "\n"
@@ -129,8 +134,8 @@ def _field(text: str, low: int, high: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Within a unit's quotes: systemd expands % and $ and takes \\ and \" as escapes."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    """Within a unit's quotes: systemd expands %; $ it expands in arguments only, and ours have none."""
+    return text.replace("%", "%%")
 
 
 def _owner(root: Path) -> str:
