@@ -3,6 +3,7 @@
 CREATE VIEW v_health AS
 SELECT name, status, value, threshold, since, hint, checked_at
 FROM health_checks
+WHERE checked_at = (SELECT max(checked_at) FROM health_checks)  -- a check that is no more is not well or ill
 ORDER BY array_position(ARRAY['critical', 'unknown', 'warning', 'ok'], status), name;
 COMMENT ON VIEW v_health IS 'One row a check, the worst first, as bin/health saw it last.';
 
