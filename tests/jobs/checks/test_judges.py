@@ -74,6 +74,12 @@ def test_all_late_at_once_is_one_remark_a_dead_cron() -> None:
     assert "no job ever ran" in schedule.punctual(never, moment(), ENTRIES).remarks[0].text
 
 
+def test_who_looks_is_not_late() -> None:
+    rows = [ran("fill-gaps", at=NOW - 5 * HOUR), *all_at(NOW - MINUTE)[:3]]
+    assert schedule.punctual(rows, moment(), ENTRIES).status is CRITICAL
+    assert schedule.punctual(rows, moment(asked_by="fill-gaps"), ENTRIES).status is OK
+
+
 def test_while_paused_no_job_is_expected() -> None:
     assert schedule.punctual(all_at(NOW - 5 * HOUR), moment(is_paused=True), ENTRIES).status is OK
 

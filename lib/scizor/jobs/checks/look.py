@@ -42,7 +42,7 @@ class Look:
 
 
 def moment_of(context: Context) -> Moment:
-    return Moment(context.clock.now(), RunningClock().now(), context.config, context.paths, context.clock)
+    return Moment(context.clock.now(), RunningClock().now(), context.config, context.paths, context.clock, asked_by=context.name)
 
 
 def look(context: Context, checks: Sequence[Check], *, with_kpis: bool = False) -> Look:

@@ -97,6 +97,7 @@ def punctual(facts: list[tuple[object, ...]], moment: Moment, known: list[Entry]
         return Answer("the database is not in use yet")
     late: list[Remark] = []
     due = wanted(load(moment.paths.root) if known is None else known, moment.now)
+    due = {key: fire for key, fire in due.items() if key[0] != moment.asked_by}  # who looks runs, and leaves its row afterwards
     for (script, word), fire in sorted(due.items()):
         mine = rows_of([each for each in rows if each.job], script, word)
         name = f"{script} {word}".strip()
