@@ -25,11 +25,11 @@ WITH wanted AS (
            END AS reason
     FROM symbols s
     LEFT JOIN (SELECT symbol_id, min(priority) AS priority FROM watchlist WHERE active GROUP BY symbol_id) w ON w.symbol_id = s.id
-    WHERE s.active OR w.symbol_id IS NOT NULL OR EXISTS (SELECT FROM coverage c WHERE c.symbol_id = s.id)
+    WHERE s.active OR w.symbol_id IS NOT NULL OR EXISTS (SELECT FROM coverage c JOIN origins o ON o.id = c.origin AND o.source <> 'legacy' WHERE c.symbol_id = s.id)
 ), series AS (
     SELECT c.symbol_id, c.timeframe, c.origin, c.complete, c.checked_at, o.kind, o.source
     FROM coverage c
-    JOIN origins o ON o.id = c.origin
+    JOIN origins o ON o.id = c.origin AND o.source <> 'legacy'
 ), missing AS (
     SELECT symbol_id, timeframe, origin,
            count(*) FILTER (WHERE NOT is_explained) AS missing,
@@ -60,7 +60,7 @@ FROM wanted w
 LEFT JOIN series v ON v.symbol_id = w.symbol_id
 LEFT JOIN complete c ON c.symbol_id = v.symbol_id AND c.timeframe = v.timeframe AND c.origin = v.origin
 LEFT JOIN missing m ON m.symbol_id = v.symbol_id AND m.timeframe = v.timeframe AND m.origin = v.origin;
-COMMENT ON VIEW v_coverage IS 'What is stored, and what is missing and why: one row a wanted symbol and bar size.';
+COMMENT ON VIEW v_coverage IS 'What is stored, and what is missing and why: one row a wanted symbol and bar size; what was imported from elsewhere is not asked for and not in it.';
 
 CREATE VIEW v_jobs AS
 SELECT l.job, l.scope, r.outcome, r.exit_status AS exit, r.started_at, r.heartbeat_at,
