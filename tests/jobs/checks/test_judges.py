@@ -74,6 +74,16 @@ def test_all_late_at_once_is_one_remark_a_dead_cron() -> None:
     assert "no job ever ran" in schedule.punctual(never, moment(), ENTRIES).remarks[0].text
 
 
+def test_a_job_without_rows_is_judged_by_when_its_lock_was_held_last() -> None:
+    rows = all_at(NOW - MINUTE)[:3]
+    assert [each.text for each in schedule.punctual(rows, moment(), ENTRIES).remarks] == ["fill-gaps never ran"]
+    assert schedule.punctual(rows, moment(held={"fill-gaps": NOW - MINUTE}), ENTRIES).status is OK
+    found = schedule.punctual(rows, moment(held={"fill-gaps": NOW - 5 * HOUR}), ENTRIES)
+    assert "fill-gaps did not run for 5 h" in found.remarks[0].text
+    late = [ran("fill-gaps", at=NOW - 5 * HOUR), *rows]
+    assert schedule.punctual(late, moment(held={"fill-gaps": NOW}), ENTRIES).status is CRITICAL, "where there are rows, they count"
+
+
 def test_who_looks_is_not_late() -> None:
     rows = [ran("fill-gaps", at=NOW - 5 * HOUR), *all_at(NOW - MINUTE)[:3]]
     assert schedule.punctual(rows, moment(), ENTRIES).status is CRITICAL
