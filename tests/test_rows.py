@@ -28,10 +28,11 @@ ROWS = {
     34: "an unfinished bar", 35: "a bar outside the session", 36: "a time without a zone", 37: "a local time that is two, or none",
     38: "the bars of another contract", 39: "a session served again", 40: "a split overnight", 41: "a genuine gap", 42: "a price ten times off", 43: "one tick of a cheap share",
     44: "a closing auction", 45: "a book before the open", 46: "hostile symbols", 47: "odd symbols", 48: "codes that change", 49: "impossible lengths",
-    50: "frames cut and glued", 51: "messages that nobody knows", 55: "a database that is down", 56: "a database that refuses",
-    57: "a database that dies", 61: "no partition for a date", 62: "another schema",
-    73: "a log that cannot be written", 77: "a secret in an error", 78: "a configuration full of mistakes", 79: "nothing to retry",
-    85: "a file in anybody's form", 90: "an empty page", 76: "a secret that others can read",
+    50: "frames cut and glued", 51: "messages that nobody knows", 53: "a Gateway that says nothing", 55: "a database that is down",
+    56: "a database that refuses", 57: "a database that dies", 61: "no partition for a date", 62: "another schema",
+    68: "a Redis that is not well", 73: "a log that cannot be written", 76: "a secret that others can read", 77: "a secret in an error",
+    78: "a configuration full of mistakes", 79: "nothing to retry", 85: "a file in anybody's form", 88: "the login that expires every week",
+    90: "an empty page",
 }  # fmt: skip
 INVARIANTS = {
     4: "again changes nothing", 5: "one instance writes", 6: "a paused holder cannot write", 7: "missed runs are made up",
@@ -40,7 +41,7 @@ INVARIANTS = {
     16: "one explanation each", 17: "whose bars these are", 20: "no other port or account, no order",
     21: "pacing across processes", 27: "read-only filesystems", 28: "files old or new", 29: "SIGTERM", 30: "a watchdog", 31: "one alert a failure",
     32: "no secret anywhere", 33: "silence and speech", 38: "sequences and restores", 39: "the collector's rights",
-    40: "hostile input", 42: "clock jumps", 43: "time zones", 44: "split detection", 47: "migrations keep all",
+    40: "hostile input", 42: "clock jumps", 43: "time zones", 44: "split detection", 47: "migrations keep all", 48: "every fault shows in a check",
 }  # fmt: skip
 
 #: What asserts without the word.

@@ -3,6 +3,7 @@
 CREATE VIEW v_health AS
 SELECT name, status, value, threshold, since, hint, checked_at
 FROM health_checks
+WHERE checked_at = (SELECT max(checked_at) FROM health_checks)  -- a check that is no more is not well or ill
 ORDER BY array_position(ARRAY['critical', 'unknown', 'warning', 'ok'], status), name;
 COMMENT ON VIEW v_health IS 'One row a check, the worst first, as bin/health saw it last.';
 
@@ -59,7 +60,7 @@ FROM wanted w
 LEFT JOIN series v ON v.symbol_id = w.symbol_id
 LEFT JOIN complete c ON c.symbol_id = v.symbol_id AND c.timeframe = v.timeframe AND c.origin = v.origin
 LEFT JOIN missing m ON m.symbol_id = v.symbol_id AND m.timeframe = v.timeframe AND m.origin = v.origin;
-COMMENT ON VIEW v_coverage IS 'What is stored, and what is missing and why: one row a wanted symbol and bar size.';
+COMMENT ON VIEW v_coverage IS 'What is stored, and what is missing and why: one row a wanted symbol and bar size; what was imported from elsewhere is not asked for and not in it.';
 
 CREATE VIEW v_jobs AS
 SELECT l.job, l.scope, r.outcome, r.exit_status AS exit, r.started_at, r.heartbeat_at,

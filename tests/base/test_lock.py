@@ -162,3 +162,11 @@ def test_row_1_skips_are_counted_until_the_lock_is_got_and_never_without_end(tmp
     assert found["b"] == lock.Skips(1, NOW)
     lock.forget_skips(tmp_path / "locks", "a")
     assert list(lock.skips_of(tmp_path / "locks")) == ["b"]
+
+
+def test_when_a_lock_was_held_last_is_read_from_its_holder_s_note(tmp_path: Path) -> None:
+    with lock.hold(tmp_path / "locks", "a", {"since": NOW.isoformat()}), lock.hold(tmp_path / "locks", "b", {"pid": 1}):
+        pass
+    (tmp_path / "locks" / "c.holder").write_text("damaged")
+    assert lock.last_held(tmp_path / "locks") == {"a": NOW}
+    assert lock.last_held(tmp_path / "nowhere") == {}

@@ -131,6 +131,17 @@ def holder_of(directory: Path, name: str) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
+def last_held(directory: Path) -> dict[str, datetime]:
+    """By lock, since when its last holder held it, as he wrote it; those who wrote no such note are left out."""
+    found = {}
+    for path in sorted(directory.glob("*.holder")):
+        with contextlib.suppress(ValueError):
+            since = datetime.fromisoformat(str(holder_of(directory, path.stem).get("since", "")))
+            if since.tzinfo is not None:
+                found[path.stem] = since
+    return found
+
+
 def _write_holder(path: Path, holder: Mapping[str, object]) -> None:
     note = path.with_suffix(".holder")
     partial = path.with_suffix(".holder.partial")

@@ -9,14 +9,8 @@ from typing import Any
 import pytest
 
 from scizor.base.config import Config
-from scizor.base.errors import RefusedError, UnreachableError
-from scizor.base.lock import Skips
-from scizor.hot.probe import Pulse
-from scizor.ib.pulse import Pulse as GatewaySeen
-from scizor.jobs.checks import data, host, kpi, schedule, services, table
-from scizor.jobs.checks.host import Cron, Load, Place
-from scizor.jobs.checks.services import MailSeen
-from scizor.jobs.checks.words import Answer, Moment, Remark, Status, ago, line_of, unseen, worst
+from scizor.jobs.checks import data, schedule
+from scizor.jobs.checks.words import Moment, Status
 from tests.jobs.checks.moments import DAY, HOUR, MINUTE, NOW, moment
 
 OK, WARNING, CRITICAL, UNKNOWN = Status.OK, Status.WARNING, Status.CRITICAL, Status.UNKNOWN
@@ -78,6 +72,22 @@ def test_all_late_at_once_is_one_remark_a_dead_cron() -> None:
     assert len(found.remarks) == 1 and "is cron dead" in found.remarks[0].text and found.remarks[0].since == NOW - 5 * HOUR
     never = [("", "", None, None, None, None, "", None, NOW - DAY)]
     assert "no job ever ran" in schedule.punctual(never, moment(), ENTRIES).remarks[0].text
+
+
+def test_a_job_without_rows_is_judged_by_when_its_lock_was_held_last() -> None:
+    rows = all_at(NOW - MINUTE)[:3]
+    assert [each.text for each in schedule.punctual(rows, moment(), ENTRIES).remarks] == ["fill-gaps never ran"]
+    assert schedule.punctual(rows, moment(held={"fill-gaps": NOW - MINUTE}), ENTRIES).status is OK
+    found = schedule.punctual(rows, moment(held={"fill-gaps": NOW - 5 * HOUR}), ENTRIES)
+    assert "fill-gaps did not run for 5 h" in found.remarks[0].text
+    late = [ran("fill-gaps", at=NOW - 5 * HOUR), *rows]
+    assert schedule.punctual(late, moment(held={"fill-gaps": NOW}), ENTRIES).status is CRITICAL, "where there are rows, they count"
+
+
+def test_who_looks_is_not_late() -> None:
+    rows = [ran("fill-gaps", at=NOW - 5 * HOUR), *all_at(NOW - MINUTE)[:3]]
+    assert schedule.punctual(rows, moment(), ENTRIES).status is CRITICAL
+    assert schedule.punctual(rows, moment(asked_by="fill-gaps"), ENTRIES).status is OK
 
 
 def test_while_paused_no_job_is_expected() -> None:
@@ -224,191 +234,6 @@ def test_the_disk_s_days_are_counted_from_what_it_lost_in_a_week(lost: float, st
     rows = [("state", 100e9 - lost * 1e9, NOW, 100e9, NOW - 4 * DAY)]
     assert data.growth(rows, moment()).status is status
     assert data.growth([("state", 1e9, NOW, 100e9, NOW - HOUR)], moment()).status is OK, "an hour is no trend"
-
-
-# ---- services --------------------------------------------------------------------------------------------------------
-
-SEEN = GatewaySeen("REPLAY1", 176, 3.0, 0.0, True, True)
-
-
-def test_a_gateway_that_answers_is_well_and_one_that_is_down_is_tolerated_for_a_while() -> None:
-    down = UnreachableError("nothing listens on 127.0.0.1:4002", hint="start it")
-    assert services.gateway_judged(SEEN, moment()).status is OK
-    assert services.gateway_judged(down, moment()).status is WARNING
-    later = moment(earlier={"gateway": ("warning", NOW - timedelta(seconds=60))})
-    found = services.gateway_judged(down, later)
-    assert (found.status, found.remarks[0].since, found.remarks[0].hint) == (CRITICAL, NOW - timedelta(seconds=60), "start it")
-
-
-def test_another_account_is_critical_at_once_and_a_taken_client_id_is_not() -> None:
-    assert services.gateway_judged(RefusedError("configured paper, the Gateway says live"), moment()).status is CRITICAL
-    assert services.gateway_judged(UnreachableError("every client id of ours in use: 131"), moment(earlier={"gateway": ("warning", NOW - DAY)})).status is WARNING
-
-
-def test_a_gateway_without_IB_is_told_though_it_answers() -> None:
-    old = moment(earlier={"gateway": ("warning", NOW - 10 * MINUTE)})
-    assert services.gateway_judged(SEEN._replace(is_upstream=False), old).status is CRITICAL
-    assert services.gateway_judged(SEEN._replace(is_ready=False), moment()).status is WARNING
-    assert services.gateway_judged(SEEN._replace(is_ready=False), old).status is CRITICAL
-
-
-def test_row_9_the_gateway_s_clock_is_compared() -> None:
-    assert services.gateway_clock(SEEN._replace(ahead_seconds=1.5), moment()).status is OK
-    assert services.gateway_clock(SEEN._replace(ahead_seconds=3.0), moment()).status is WARNING
-    assert services.gateway_clock(SEEN._replace(ahead_seconds=3600.0), moment()).status is CRITICAL
-
-
-def test_row_88_the_login_expires_on_sunday_at_one_in_new_york() -> None:
-    live = replace(Config(), mode="live")
-    expires = datetime(2025, 1, 19, 6, 0, tzinfo=UTC)
-    assert services.login(None, moment(expires - 25 * HOUR, live)).status is OK
-    assert services.login(None, moment(expires - 23 * HOUR, live)).status is WARNING
-    assert services.login(None, moment(expires, live)).status is OK, "the next is a week away"
-    summer = datetime(2025, 7, 20, 5, 0, tzinfo=UTC)
-    assert services.login(None, moment(summer - HOUR, live)).status is WARNING
-    assert services.login(None, moment(summer - HOUR)).status is OK, "a replay has none"
-
-
-@pytest.mark.parametrize(
-    ("info", "status"),
-    [({"used_memory": "1000"}, OK), ({"used_memory": "2000000000"}, WARNING), ({"maxmemory_policy": "allkeys-lru"}, WARNING),
-     ({"rdb_last_bgsave_status": "err"}, CRITICAL), ({"role": "slave"}, CRITICAL)],
-)  # fmt: skip
-def test_row_68_what_redis_says_of_itself(info: dict[str, str], status: Status) -> None:
-    assert services.redis_judged(Pulse(info), moment()).status is status
-    assert services.redis_judged(None, moment()).status is OK
-    assert services.redis_judged(UnreachableError("refused"), moment()).status is CRITICAL
-
-
-def test_a_dead_relay_and_mail_that_waits_are_critical() -> None:
-    assert services.mail_judged(MailSeen("", 0, None), moment()).status is OK
-    assert services.mail_judged(MailSeen("connection refused", 0, None), moment()).status is CRITICAL
-    assert services.mail_judged(MailSeen("", 2, NOW - HOUR), moment()).remarks[0].since == NOW - HOUR
-
-
-# ---- the machine -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("changes", "status"),
-    [({}, OK), ({"free": 9}, WARNING), ({"free": 4}, CRITICAL), ({"inodes_free": 9}, WARNING), ({"inodes_free": 4}, CRITICAL), ({"is_read_only": True}, CRITICAL),
-     ({"problem": "Input/output error"}, CRITICAL), ({"total": 1_000_000_000, "free": 400_000_000}, CRITICAL), ({"inodes": 0, "inodes_free": 0}, OK)],
-)  # fmt: skip
-def test_room_is_counted_in_bytes_and_in_inodes(changes: dict[str, Any], status: Status) -> None:
-    values = {"total": 100, "free": 50, **changes}
-    if values["total"] == 100:  # in units of a terabyte
-        values.update(total=10**14, free=values["free"] * 10**12)
-    place = Place("state", moment().paths.state, **{"inodes": 100, "inodes_free": 50, **values})
-    assert host.disk([place], moment()).status is status
-
-
-def test_memory_is_held_against_what_was_promised() -> None:
-    for percent, status in ((85, OK), (86, WARNING), (96, CRITICAL)):
-        assert host.memory(Load(percent, 0, None, 0), moment()).status is status
-    assert host.processor(Load(0, 201, None, 0), moment()).status is WARNING
-
-
-def test_row_1_three_skips_in_a_row_are_told() -> None:
-    assert host.skips_judged({"backfill": Skips(2, NOW)}, moment()).status is OK
-    assert host.skips_judged({"backfill": Skips(3, NOW - HOUR)}, moment()).remarks[0].since == NOW - HOUR
-
-
-OURS = f"7 * * * * {moment().paths.root}/bin/collect-daily"
-
-
-@pytest.mark.parametrize(
-    ("crontab", "has_mta", "scopes"),
-    [(OURS, True, []), (None, True, []), (f"CRON_TZ=Australia/Sydney\n{OURS}", True, ["zone"]), (f"{OURS} --date $(date +%F)", True, ["percent"]),
-     (f"{OURS} --date $(date +\\%F)", True, []), ("7 * * * * /usr/bin/backup-%d", True, []), (OURS, False, ["mail"]), (f"# CRON_TZ=x %\n{OURS}", True, [])],
-)  # fmt: skip
-def test_rows_4_5_and_6_what_debian_s_cron_does_silently(crontab: str | None, has_mta: bool, scopes: list[str]) -> None:
-    assert [each.scope for each in host.cron_judged(Cron(crontab, has_mta), moment()).remarks] == scopes
-
-
-def test_without_a_transport_a_configured_relay_is_enough() -> None:
-    config = replace(Config(), mail=replace(Config().mail, host="relay", to="x@example.org"))
-    assert host.cron_judged(Cron(OURS, False), moment(config=config)).status is OK
-
-
-# ---- lines, and the table --------------------------------------------------------------------------------------------
-
-
-def test_critical_wins_over_unknown_and_unknown_over_a_warning() -> None:
-    assert worst([OK, UNKNOWN, WARNING]) is UNKNOWN
-    assert worst([UNKNOWN, CRITICAL, WARNING]) is CRITICAL
-    assert worst([]) is OK
-
-
-def test_a_line_names_the_worst_first_and_counts_what_it_does_not_name() -> None:
-    remarks = (*(Remark(WARNING, f"w{number}") for number in range(6)), Remark(CRITICAL, "c", hint="do this", since=NOW - HOUR))
-    line = line_of(table.TABLE[0], Answer("", remarks), moment())
-    assert line.value == "c; w0; w1; w2; and 3 more"
-    assert (line.status, line.hint, line.since) == (CRITICAL, "do this", NOW - HOUR)
-
-
-def test_since_when_is_as_health_saw_it_only_while_it_stays_so() -> None:
-    earlier = {"database": ("critical", NOW - DAY)}
-    check = table.TABLE[0]
-    assert line_of(check, Answer("", (Remark(WARNING, "x"),)), moment(earlier=earlier)).since == NOW - DAY
-    assert line_of(check, Answer("fine"), moment(earlier=earlier)).since is None
-
-
-def test_every_check_has_a_name_of_its_own_a_hint_and_one_source() -> None:
-    names = [each.name for each in table.TABLE]
-    assert len(set(names)) == len(names) >= 30
-    for each in table.TABLE:
-        assert each.hint, each.name
-        assert bool(each.query) + (each.read is not None) == (each.name not in ("database", "schema")), each.name
-        assert unseen(each, "x").hint
-
-
-def test_spans_are_told_in_words() -> None:
-    assert [ago(timedelta(seconds=each)) for each in (-5, 90, 600, 7200, 10**6)] == ["0 s", "90 s", "10 min", "2 h", "12 days"]
-
-
-# ---- key figures -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "grade"),
-    [("completeness", 99.5, "target"), ("completeness", 99.4, "fair"), ("completeness", 97.9, "alert"), ("completeness", 94.9, "critical"),
-     ("pacing_hard", 80, "target"), ("pacing_hard", 81, "fair"), ("pacing_hard", 91, "alert"), ("pacing_hard", 96, "critical"),
-     ("uptime", 99.95, "target"), ("uptime", 98.9, "alert"), ("memory", 86, "alert"), ("database_write", 11, "fair"), ("database_bytes", 1e15, "none")],
-)  # fmt: skip
-def test_a_figure_is_graded_as_was_promised(name: str, value: float, grade: str) -> None:
-    assert kpi.kpi(name, value).grade == grade
-
-
-def test_what_needs_the_daemon_has_no_value_and_says_so() -> None:
-    waiting = {each.name for each in kpi.LIMITS if kpi.NO_DAEMON in each.meaning}
-    assert waiting == {"tick_latency_p95", "tick_rate", "live_data_age"}
-    assert not {each.name for each in kpi.measure({"memory": Load(1, 2, 3.0, 4)}, moment())} & waiting
-
-
-def test_an_error_is_no_fact_and_a_gateway_that_is_down_is_a_zero() -> None:
-    down = UnreachableError("no")
-    assert [(each.name, each.value) for each in kpi.measure({"check_pacing": down, "gateway": down}, moment())] == [("gateway_up", 0.0)]
-
-
-def test_uptime_counts_market_hours_once_and_only_since_somebody_looked() -> None:
-    day = NOW - 10 * HOUR
-    rows = [
-        ("session", "XASX", day, day + 6 * HOUR), ("session", "XNYS", day + 5 * HOUR, day + 9 * HOUR), ("looked", "", day + HOUR, NOW),
-        ("event", "gateway-up", day + 3 * HOUR, None), ("event", "gateway-down", day + 2 * HOUR, None),
-    ]  # fmt: skip
-    # eight hours are looked at, one of them was an outage
-    assert kpi.uptime(rows, NOW) == pytest.approx(100 * 7 / 8)
-    assert kpi.uptime([each for each in rows if each[0] != "looked"], NOW) is None
-    assert kpi.uptime([("looked", "", NOW - HOUR, NOW)], NOW) is None
-
-
-def test_histograms_are_added_up_and_a_damaged_one_begins_anew() -> None:
-    first = kpi.added(None, [1.0] * 95)
-    whole = kpi.added(first.histogram, [100.0] * 5)
-    assert (whole.samples, whole.p50) == (100, pytest.approx(1.0, rel=0.002))
-    assert whole.p99 == pytest.approx(100.0, rel=0.002) and whole.highest == pytest.approx(100.0, rel=0.002)
-    assert kpi.added("damaged", [5.0]).samples == 1
-    assert kpi.added(None, [1e9]).highest <= 61_000
 
 
 def test_the_judges_take_what_no_database_holds_yet() -> None:

@@ -195,7 +195,7 @@ def _secret_files(config: Config) -> Iterator[tuple[str, str]]:
     for section in fields(config):
         value = getattr(config, section.name)
         for key in fields(value) if is_dataclass(value) and not isinstance(value, type) else ():
-            if key.name.endswith("password_file") and getattr(value, key.name):
+            if key.name.endswith("_file") and getattr(value, key.name):
                 yield f"[{section.name}] {key.name}", getattr(value, key.name)
 
 

@@ -143,6 +143,21 @@ def _merged(spans: list[tuple[datetime, datetime]]) -> list[tuple[datetime, date
     return found
 
 
+def table() -> str:
+    """The README's table of figures, made from the list above; a test compares the two."""
+    lines = ["| figure | target | alert | critical | what it is |", "|---|---|---|---|---|"]
+    for each in LIMITS:
+        if each.target is not None:
+            better, worse = ("<", ">") if each.is_less_better else (">", "<")
+            alert, critical = (f"{worse} {_number(mark)}" if mark is not None else "" for mark in (each.alert, each.critical))
+            lines.append(f"| `{each.name}` | {better} {_number(each.target)} {each.unit} | {alert} | {critical} | {each.meaning} |")
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1e6 else f"{value:g}"
+
+
 # ---- latencies -------------------------------------------------------------------------------------------------------
 
 LOWEST_US, HIGHEST_US, DIGITS = 1, 60_000_000, 3

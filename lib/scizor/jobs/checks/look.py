@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from scizor.base import lock
 from scizor.base.clock import RunningClock
 from scizor.base.errors import ScizorError
 from scizor.jobs.checks import host, kpi
@@ -42,7 +43,7 @@ class Look:
 
 
 def moment_of(context: Context) -> Moment:
-    return Moment(context.clock.now(), RunningClock().now(), context.config, context.paths, context.clock)
+    return Moment(context.clock.now(), RunningClock().now(), context.config, context.paths, context.clock, asked_by=context.name)
 
 
 def look(context: Context, checks: Sequence[Check], *, with_kpis: bool = False) -> Look:
@@ -59,7 +60,7 @@ def look(context: Context, checks: Sequence[Check], *, with_kpis: bool = False) 
         thread.join(max(0.0, limit - (wall.now() - begun).total_seconds()))
     seen = dict(facts)  # whoever is late from here on is too late
     earlier = {name: (status, since) for name, status, since in _rows(seen.get("health_before"))}
-    moment = replace(moment, earlier=earlier, is_paused=_is_paused(moment))
+    moment = replace(moment, earlier=earlier, is_paused=_is_paused(moment), held=lock.last_held(moment.paths.locks))
     lines = [_line(each, seen, moment) for each in checks]
     return Look(lines, seen, moment, not needs_database or isinstance(seen.get("database"), float))
 

@@ -1,7 +1,7 @@
 """The one table of checks: name, judge, what it is held against, the next command, and where its facts come from.
 
 The order is the order of the lines. `failures` is no more than MEDIUM, since a job that fails mails for itself; `login` is CRITICAL, since
-its warning must reach a person on a Saturday. A new check is a row here, a reader and a judge, and a case in tests/jobs/checks.
+its warning must reach a person on a Saturday. A new check is a row here, a reader and a judge, and cases in tests/jobs/checks.
 """
 
 from __future__ import annotations

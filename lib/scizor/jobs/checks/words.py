@@ -60,7 +60,8 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What every judge may know besides its facts. now: the product's clock; wall: the machine's; both aware, UTC.
-    clock: for what a reader waits for. is_paused: bin/pause holds the jobs. earlier: by check, since when it is as bin/health saw it last, with its status' name."""
+    clock: for what a reader waits for. is_paused: bin/pause holds the jobs. asked_by: the job that looks. held: by lock, since when it
+    was held last. earlier: by check, since when it is as bin/health saw it last, with its status' name."""
 
     now: datetime
     wall: datetime
@@ -68,6 +69,8 @@ class Moment:
     paths: Paths
     clock: Clock
     is_paused: bool = False
+    asked_by: str = "check"
+    held: Mapping[str, datetime] = field(default_factory=dict)
     earlier: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def troubled_since(self, name: str) -> datetime:
