@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -91,8 +90,8 @@ def _contend(tmp_path: Path, acquisitions: int, *, locked: bool) -> int:
     dice, starters = random.Random(seed), 8
     marker = tmp_path / "marker"
     marker.write_text("0")
-    each = acquisitions // starters
-    words = [sys.executable, "-c", STARTER, str(tmp_path / "locks"), str(marker), str(each), "locked" if locked else "free"]
+    share = acquisitions // starters
+    words = [sys.executable, "-c", STARTER, str(tmp_path / "locks"), str(marker), str(share), "locked" if locked else "free"]
     running = [subprocess.Popen(words) for _ in range(starters)]
     paused: set[int] = set()
     while any(child.poll() is None for child in running):
@@ -102,10 +101,11 @@ def _contend(tmp_path: Path, acquisitions: int, *, locked: bool) -> int:
             child.send_signal(signal.SIGCONT if child.pid in paused else signal.SIGSTOP)
             paused ^= {child.pid}
         if len(paused) == len([each for each in running if each.poll() is None]):
-            for pid in paused:
-                os.kill(pid, signal.SIGCONT)
+            for each in running:  # one that has ended meanwhile takes no signal
+                if each.pid in paused:
+                    each.send_signal(signal.SIGCONT)
             paused.clear()
-    return each * starters - int(marker.read_text() or 0)
+    return share * starters - int(marker.read_text() or 0)
 
 
 def test_I5_eight_starters_paused_at_random_never_overlap(tmp_path: Path) -> None:
