@@ -19,7 +19,7 @@ import pytest
 from scizor.base.paths import ROOT
 
 SCRIPTS = sorted(path.name for path in (ROOT / "bin").iterdir() if path.name != "python")
-CONFIGURED = ("collect-daily", "export", "indicators", "make-partitions", "migrate", "prune", "symbols", "watchlist")
+CONFIGURED = ("backup", "collect-daily", "export", "indicators", "make-partitions", "migrate", "prune", "symbols", "watchlist")
 
 
 @pytest.fixture(scope="module")
