@@ -21,8 +21,8 @@ from scizor.base.paths import ROOT
 
 SCRIPTS = sorted(path.name for path in (ROOT / "bin").iterdir() if path.name != "python")
 CONFIGURED = (
-    "audit", "clean-logs", "collect-daily", "export", "health", "indicators", "install-cron", "make-partitions", "migrate", "prune", "symbols",
-    "watchlist",
+    "audit", "backup", "clean-logs", "collect-daily", "export", "health", "indicators", "install-cron", "make-partitions", "migrate", "prune",
+    "symbols", "watchlist",
 )
 
 

@@ -31,7 +31,7 @@ def psql(server: Embedded, database: DatabaseConfig, *arguments: str, user: str 
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["coverage", "health", "pacing", "jobs", "space"])
+@pytest.mark.parametrize("name", ["coverage", "health", "pacing", "jobs", "space", "backups"])
 def test_each_file_runs_on_an_empty_database(name: str, server: Embedded, database_config: DatabaseConfig) -> None:
     psql(server, database_config, "-f", str(ROOT / "sql" / "monitor" / f"{name}.sql"))
 

