@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from scizor.base import config as configuration
-from scizor.base import lock, log
+from scizor.base import lock, log, pausing
 from scizor.base.config import Config
 from scizor.base.errors import BusyError, ScizorError
 from scizor.base.exit import Exit
@@ -49,6 +49,11 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
     )  # fmt: skip
     verbose = getattr(args, "verbose", False)
     context.log = log.start(name, context.run_id, context.paths.logs, context.clock, verbose=verbose, debug=args.debug)
+    if needs.pause and needs.row and needs.mail and (held := pausing.read(context.paths.state, context.clock.now())):
+        context.log.info("%s", held.told)
+        if verbose or args.debug or sys.stderr.isatty():
+            print(f"{name}: {held.told}, nothing was done. HINT: bin/resume", file=sys.stderr)
+        return Exit.DONE
     deadline = context.clock.wall_seconds(config.collect.deadline_minutes * 60.0) if needs.deadline else None
     in_hand = context.clock.wall_seconds(config.gateway.request_timeout_seconds)
     try:

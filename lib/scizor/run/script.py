@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Needs:
     """What the runner prepares before the job. database: a connection, with `login` "collector", "owner" or "reader";
     lock: one run of this name and scope at a time; row: a job_runs row with a heartbeat; mail: failure is mailed;
-    deadline: it is not a person's session, so it ends by itself."""
+    deadline: it is not a person's session, so it ends by itself; pause: as a job (row and mail) it is held by bin/pause."""
 
     configuration: bool = True
     database: bool = True
@@ -32,6 +32,7 @@ class Needs:
     row: bool = True
     mail: bool = True
     deadline: bool = True
+    pause: bool = True
 
 
 class Parser(argparse.ArgumentParser):

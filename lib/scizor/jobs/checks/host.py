@@ -14,11 +14,12 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from scizor.base import environment, lock
+from scizor.base import environment, lock, pausing
 from scizor.base.clock import RunningClock
 from scizor.base.config import Config, secret
 from scizor.base.errors import ScizorError
-from scizor.jobs.checks.words import Answer, Moment, Remark, Status, above, ago, size, worst
+from scizor.base.pausing import Pause
+from scizor.jobs.checks.words import Answer, Moment, Remark, Status, above, size, worst
 
 DISK_WARNING, DISK_CRITICAL = 90.0, 95.0  # percent used, of bytes and of inodes
 FREE_BYTES_MIN = 500_000_000  # whatever the share: less is too little for a backup or a sort
@@ -212,23 +213,15 @@ def whole_judged(is_whole: bool, moment: Moment) -> Answer:
     return Answer("as etc/requirements.lock says", () if is_whole else (Remark(Status.CRITICAL, "the environment is not what etc/requirements.lock says"),))
 
 
-PAUSE_FILES = ("paused.json", "paused")  # bin/pause leaves one of them in the state directory
+def pause(moment: Moment) -> Pause | None:
+    """What bin/pause holds; None: nothing."""
+    return pausing.read(moment.paths.state, moment.now)
 
 
-def pause(moment: Moment) -> tuple[str, float] | None:
-    """What bin/pause left, and when (seconds since 1970); None: not paused."""
-    for name in PAUSE_FILES:
-        path = moment.paths.state / name
-        if path.exists():
-            return path.read_text(encoding="utf-8", errors="replace")[:200].strip(), path.stat().st_mtime
-    return None
-
-
-def pause_judged(found: tuple[str, float] | None, moment: Moment) -> Answer:
+def pause_judged(found: Pause | None, moment: Moment) -> Answer:
     if found is None:
         return Answer("not paused")
-    age = moment.wall.timestamp() - found[1]
-    return Answer("", (Remark(Status.WARNING, f"paused for {ago(moment.wall - moment.wall.fromtimestamp(found[1], moment.wall.tzinfo))}, nothing is collected" if age >= 0 else "paused, nothing is collected"),))
+    return Answer("", (Remark(Status.WARNING, f"{found.told}: nothing is collected", since=found.since),))
 
 
 class Cron(NamedTuple):
