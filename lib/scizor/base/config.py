@@ -101,6 +101,14 @@ class MailConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PingConfig:
+    """The dead-man's switch: who rings when a job is not heard of. Without a file there is none."""
+
+    url_file: str = option("", "a file of mode 0400 with a ping address (https://hc-ping.com/KEY); jobs ping ADDRESS/JOB; empty: none")
+    timeout_seconds: float = option(5.0, "for one ping; a job waits for two at most", low=0.1, high=30)
+
+
+@dataclass(frozen=True, slots=True)
 class RedisConfig:
     """Redis or Valkey, for the newest values. Without a host or a socket there is none, and nothing asks for it."""
 
@@ -179,6 +187,7 @@ class Config:
     pacing: PacingConfig = field(default_factory=PacingConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
     mail: MailConfig = field(default_factory=MailConfig)
+    ping: PingConfig = field(default_factory=PingConfig)
     redis: RedisConfig = field(default_factory=RedisConfig)
     backup: BackupConfig = field(default_factory=BackupConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)

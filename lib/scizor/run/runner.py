@@ -26,6 +26,7 @@ from scizor.base.errors import BusyError, ScizorError
 from scizor.base.exit import Exit
 from scizor.base.masking import mask
 from scizor.base.version import boot_id, code_version
+from scizor.run import ping
 from scizor.run.context import Context, Result
 from scizor.run.script import Needs
 from scizor.run.stop import Stop, beating, listening
@@ -56,6 +57,9 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
         return Exit.DONE
     deadline = context.clock.wall_seconds(config.collect.deadline_minutes * 60.0) if needs.deadline else None
     in_hand = context.clock.wall_seconds(config.gateway.request_timeout_seconds)
+    switch = ping.of(config.ping, name, context.run_id, context.log.warning) if needs.mail else None
+    if switch:
+        switch.start()
     try:
         with listening(context.stop, deadline, lambda: _forced(context, needs), in_hand_wall_seconds=in_hand):
             result = _guarded(job, context, needs)
@@ -67,6 +71,8 @@ def run(job: Callable[[Context], Result], args: argparse.Namespace, *, name: str
     if context.stop.status is not None and result.status in (Exit.DONE, Exit.PARTIAL, Exit.BUSY):
         result.status = context.stop.status
     _tell(context, result, needs)
+    if switch:
+        switch.end(int(result.status))
     return result.status
 
 
