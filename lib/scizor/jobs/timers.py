@@ -71,8 +71,10 @@ def write(context: Context, entries: list[Entry]) -> Result:
     try:
         for name in changed:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(units[name])
-            (folder / name).chmod(0o644)
+            partial = folder / f".{Path(name).name}.partial"  # systemd must never read half a unit
+            partial.write_text(units[name])
+            partial.chmod(0o644)
+            partial.replace(folder / name)
         for each in stale:
             each.unlink()
     except OSError as problem:
