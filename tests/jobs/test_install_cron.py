@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -21,7 +21,7 @@ from scizor.base.clock import StoppedClock
 from scizor.base.config import Config, DatabaseConfig
 from scizor.base.errors import ConfigurationError
 from scizor.base.exit import Exit
-from scizor.base.paths import ROOT
+from scizor.base.paths import ROOT, Paths
 from scizor.jobs import install_cron, timers
 from tests.jobs.scripts import context_of
 
@@ -194,6 +194,14 @@ def test_the_units_are_hardened(tmp_path: Path) -> None:
     shutil.rmtree(folder / "scizor-.service.d")
     bare = analyze("security", "--offline=true", "--threshold=30", "--no-pager", str(folder / "scizor-collect-daily.service"), folder=folder)
     assert bare.returncode != 0, "planted: without the drop-in"
+
+
+def test_a_job_may_write_where_the_configuration_lets_it_write(tmp_path: Path) -> None:
+    """Also where a section names a directory of its own, relative to the checkout or not."""
+    section = make_dataclass("Section", [("directory", str)])
+    both = make_dataclass("Both", [("mode", str), ("near", object), ("far", object)])("paper", section("var/near"), section("/mnt/far"))
+    paths = Paths(root=tmp_path, state=tmp_path / "var", logs=tmp_path / "logs")
+    assert timers.writable(both, paths) == [f"{tmp_path}/logs", f"{tmp_path}/var", "-/mnt/far", f"-{tmp_path}/var/near"]
 
 
 def test_the_user_s_manager_gets_units_without_what_only_the_system_s_may(tmp_path: Path) -> None:

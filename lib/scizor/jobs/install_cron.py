@@ -162,7 +162,7 @@ def keep(context: Context, table: str) -> Path:
     """The table as it was, below the state directory; the newest ten of them."""
     directory = private_directory(context.paths.state / "crontabs")
     file = directory / f"crontab.{context.clock.now():%Y%m%dT%H%M%S.%f}"
-    partial = directory / "table.partial"
+    partial = directory / "partial"
     partial.write_text(table)
     partial.replace(file)
     for old in sorted(directory.glob("crontab.*"))[:-COPIES_KEPT]:

@@ -6,11 +6,14 @@ from __future__ import annotations
 import pwd
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 
 from scizor.base import credentials
 from scizor.base.crontab import Entry, values
 from scizor.base.errors import ConfigurationError
+from scizor.base.paths import Paths
 from scizor.run.context import Context, Result
 
 MADE = "# Made by bin/install-cron --systemd for {}; do not edit here, it is replaced."
@@ -71,7 +74,7 @@ def write(context: Context, entries: list[Entry]) -> Result:
     try:
         for name in changed:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            partial = folder / f"{name}.partial"
+            partial = folder / f".{Path(name).name}.partial"  # systemd must never read half a unit
             partial.write_text(units[name])
             partial.chmod(0o644)
             partial.replace(folder / name)
@@ -98,8 +101,7 @@ def made(context: Context, entries: list[Entry], *, is_system: bool) -> dict[str
         more += f'Environment="SCIZOR_CONFIG={_escaped(str(context.config.file.resolve()))}"\n'
     more += "".join(f"LoadCredential={name}:{_escaped(str(credentials.source(name)))}\n" for name in credentials.named(context.config))
     if is_system:
-        paths = sorted({str(context.paths.state), str(context.paths.logs)})
-        more += f"User={_owner(root)}\nReadWritePaths=" + " ".join(f'"{_escaped(each)}"' for each in paths) + "\n"
+        more += f"User={_owner(root)}\nReadWritePaths=" + " ".join(f'"{_escaped(each)}"' for each in writable(context.config, context.paths)) + "\n"
     units: dict[str, str] = {}
     for entry in entries:
         words = re.findall(r'"\$SCIZOR"/bin/([a-z-]+)(.*)', entry.command)
@@ -118,6 +120,12 @@ def made(context: Context, entries: list[Entry], *, is_system: bool) -> dict[str
                 text = re.sub(rf"{TEMPLATE_ROOT}\b", lambda _: str(root), file.read_text())
                 units[str(file.relative_to(root / "etc" / "systemd"))] = f"{mark}\n" + re.sub(rf"^User={TEMPLATE_USER}$", f"User={_owner(root)}", text, flags=re.MULTILINE)
     return units
+
+
+def writable(config: object, paths: Paths) -> list[str]:
+    """What a job may write: state, logs, and whatever directory a section of the configuration names; that one need not be there yet."""
+    named = [getattr(getattr(config, each.name), "directory", "") for each in fields(cast(Any, config))]
+    return sorted({str(paths.state), str(paths.logs)}) + sorted({f"-{paths.root / Path(each).expanduser()}" for each in named if each})
 
 
 def calendar(entry: Entry) -> str:
