@@ -1,5 +1,5 @@
 -- By calendar: the newest session that ended a day ago or more, how many active symbols there are, how many have its official daily bar
--- or an explanation, and the newest session of all that is over.
+-- or a gap that is known (check_coverage tells of it), the newest session of all that is over, and since when the database is in use.
 WITH wanted AS (
     SELECT s.id, s.calendar
     FROM symbols s
@@ -15,7 +15,7 @@ WITH wanted AS (
     LEFT JOIN LATERAL (SELECT t.session_date FROM trading_sessions t WHERE t.calendar = c.calendar
                        AND t.last <= %(now)s ORDER BY t.session_date DESC LIMIT 1) new ON true
 )
-SELECT n.calendar, n.due, n.last, count(w.id), count(w.id) FILTER (WHERE v.complete @> n.due OR g.is_known), n.over
+SELECT n.calendar, n.due, n.last, count(w.id), count(w.id) FILTER (WHERE v.complete @> n.due OR g.is_known), n.over, (SELECT min(applied_at) FROM schema_versions)
 FROM newest n
 JOIN wanted w ON w.calendar = n.calendar
 LEFT JOIN coverage v ON v.symbol_id = w.id AND v.timeframe = '1day' AND v.origin = (SELECT o.id FROM origins o WHERE o.is_official)

@@ -20,6 +20,7 @@ from typing import Any
 from scizor.base.config import Config
 from scizor.base.paths import ROOT
 from scizor.db.connect import connect
+from scizor.db.embedded import SUPERUSER
 from tests.bench import ten_million, traffic
 from tests.run.configured import write
 
@@ -53,6 +54,8 @@ def measure(report: Callable[[str], None], bars: int, times: int) -> dict[str, A
                 written = _changed(owner) - before
                 owner.execute("INSERT INTO kpis (name, at, value, unit) VALUES ('planted', %s, 1, '')", [now])
                 planted = _changed(owner) - before - written
+        with connect(server, application="bench", user=SUPERUSER, name="postgres") as superuser:
+            superuser.execute("DROP DATABASE bench_o7 WITH (FORCE)")  # it takes 3 GB
     seconds = [each[0] for each in taken]
     report(taken[0][1].splitlines()[0])
     return {"seconds": seconds, "floors": floors, "written": written, "planted": planted, "bars": held, "said": taken[0][1]}

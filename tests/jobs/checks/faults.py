@@ -243,6 +243,7 @@ def _closed_database(scene: Scene) -> Iterator[Config]:
 
 REQUEST = ("INSERT INTO collection_logs (id, symbol_id, timeframe, origin, start_date, end_date, outcome, started_at, completed_at) "
            "SELECT 900000 + id, id, '1day', 1, '2025-01-13', '2025-01-13', '{}', %(now)s, %(now)s FROM symbols")  # fmt: skip
+COVERED = "UPDATE coverage SET complete = datemultirange(daterange('2024-11-16', '{}'))"
 NO_REQUEST = "DELETE FROM collection_logs WHERE id > 900000"
 GAP = ("INSERT INTO coverage_gaps (symbol_id, timeframe, origin, days, why, request_id, noticed_at) "
        "SELECT id, '1day', 1, '{{[2025-01-13,2025-01-14)}}', 'deferred', 900000 + id, %(now)s::timestamptz - interval '25 hours' FROM symbols")  # fmt: skip
@@ -251,6 +252,7 @@ NO_EVENT = "DELETE FROM connection_events"
 
 FAULTS: tuple[Fault, ...] = (
     Fault(0, "dead cron", "jobs", dead_cron),
+    Fault(0, "the newest session was not collected", "newest", _sql(COVERED.format("2025-01-14"), undo=(COVERED.format("2025-01-16"),), now=NOW + 2 * DAY)),
     Fault(0, "no backup verified for four days", "backups", _sql("UPDATE backups SET finished_at = %(now)s::timestamptz - interval '4 days'", undo=("UPDATE backups SET finished_at = %(now)s",))),
     Fault(1, "three skips in a row", "skips", skips),
     Fault(3, "lock directory open to others", "locks", open_locks),

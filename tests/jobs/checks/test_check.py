@@ -173,6 +173,7 @@ def test_health_is_silent_and_stores_what_it_saw(well: Scene) -> None:
     seen = dict(well.rows("SELECT name, status FROM v_health"))
     assert set(seen) == set(BY_NAME)
     figures = dict(well.rows("SELECT name, grade FROM v_kpis"))
+    assert (figures["completeness"], figures["data_age"]) == ("target", "target")
     assert set(figures) == set(kpi.KNOWN) and figures["gateway_up"] == "none"
     assert {name for name, grade in figures.items() if grade == "not measured"} >= {"tick_rate", "tick_latency_p95"}
     assert {name for name, in well.rows("SELECT name FROM v_latency WHERE samples > 0")} == {"database_write", "gateway_answer"}

@@ -122,8 +122,9 @@ def test_what_is_missing_for_a_day_is_critical_by_calendar() -> None:
 
 @pytest.mark.parametrize(("stored", "status"), [(1000, OK), (980, OK), (979, WARNING), (950, WARNING), (949, CRITICAL), (0, CRITICAL)])
 def test_the_newest_session_is_held_against_the_promised_shares(stored: int, status: Status) -> None:
-    rows = [("XASX", date(2025, 1, 14), NOW - 26 * HOUR, 1000, stored, date(2025, 1, 15))]
+    rows = [("XASX", date(2025, 1, 14), NOW - 26 * HOUR, 1000, stored, date(2025, 1, 15), NOW - DAY)]
     assert data.newest(rows, moment()).status is status
+    assert data.newest([(*rows[0][:-1], NOW - DAY + MINUTE)], moment()).status is OK, "in its first day a database is being filled"
 
 
 def test_a_person_has_a_day_to_decide() -> None:

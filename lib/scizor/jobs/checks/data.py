@@ -33,9 +33,13 @@ def coverage(rows: Rows, moment: Moment) -> Answer:
 
 
 def newest(rows: Rows, moment: Moment) -> Answer:
-    """rows: check_newest. Whether the session that ended a day ago is stored or explained, by calendar."""
+    """rows: check_newest. Whether the session that ended a day ago is stored or explained, by calendar. A database in its first day is still
+    being filled: it is told, and no alarm."""
     found, told = [], []
-    for name, due, last, symbols, stored, _ in rows:
+    for name, due, last, symbols, stored, _, installed in rows:
+        if moment.now - installed < DAY:
+            told.append(f"{name}: {stored} of {symbols}, the database is in its first day")
+            continue
         if due is None:
             found.append(Remark(Status.WARNING, f"{name}: its sessions are not loaded", name, "bin/collect-daily"))
             continue

@@ -75,7 +75,7 @@ def measure(facts: Mapping[str, Any], moment: Moment) -> list[Kpi]:
     for requests, failed in had.get("kpi_requests", ()):
         if requests:
             found.append(kpi("error_rate", 100.0 * failed / requests))
-    for name, due, last, symbols, stored, _ in had.get("check_newest", ()):
+    for name, due, last, symbols, stored, *_ in had.get("check_newest", ()):
         if due is not None:
             is_there = 100.0 * stored / symbols >= 99.5
             found.append(kpi("data_age", 0.0 if is_there else (moment.now - last) / timedelta(hours=1), name))
