@@ -33,7 +33,7 @@ class Ping:
 
     def start(self) -> None:
         """Beside the job, which waits for nothing."""
-        self._thread = threading.Thread(target=self._send, args=("/start",), daemon=True, name="ping")
+        self._thread = threading.Thread(target=self._tell, args=("/start",), daemon=True, name="ping")
         self._thread.start()
 
     def end(self, status: int) -> None:
@@ -41,9 +41,14 @@ class Ping:
         if self._thread is not None:
             self._thread.join(ATTEMPTS * self.timeout_seconds + JOIN_SECONDS)
         if status != Exit.BUSY:
-            self._send("" if status == Exit.DONE else f"/{status}")
+            self._tell("" if status == Exit.DONE else f"/{status}")
 
-    def _send(self, suffix: str) -> None:
+    def _tell(self, suffix: str) -> None:
+        if problem := self.send(suffix):
+            self.say(f"the dead-man's switch was not told of {suffix.strip('/') or 'success'}: {problem}")
+
+    def send(self, suffix: str) -> str:
+        """What went wrong, "" when nothing did. suffix: what stands behind the job in the address."""
         import requests  # late: 0.1 s that a run without a switch does not pay
 
         rid, problem = str(uuid.UUID(self.run_id)), ""
@@ -56,13 +61,13 @@ class Ping:
                 )  # fmt: skip
                 answer.close()
                 if answer.status_code < 400:
-                    return
+                    return ""
                 problem = f"answered {answer.status_code}"
                 if answer.status_code < 500 and answer.status_code != 429:
                     break
             except (requests.RequestException, ValueError, OSError) as failure:
                 problem = type(failure).__name__
-        self.say(f"the dead-man's switch was not told of {suffix.strip('/') or 'success'}: {problem}")
+        return problem
 
 
 def of(config: PingConfig, job: str, run_id: str, say: Callable[[str], None]) -> Ping | None:
