@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class PacingClass(StrEnum):
@@ -102,3 +102,37 @@ class Outbox(Protocol):
     """Where messages wait until they are delivered, at least once."""
 
     def put(self, message: Message) -> None: ...
+
+    def open(self, prefix: str) -> list[str]:
+        """Fingerprints of open messages that begin so."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a check found: open for as long as it is found again, over when it is not. rule: which check; scope: what tells it
+    from others of that rule. hint: the next command. labels: by which findings are grouped and silenced."""
+
+    rule: str
+    scope: str
+    severity: Severity
+    subject: str
+    body: str
+    hint: str
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.rule}/{self.scope}" if self.scope else self.rule
+
+
+class Alerting(Protocol):
+    """Who tells a person. context: the run's, which only run/ knows."""
+
+    def note(self, context: Any, findings: Sequence[Finding]) -> list[str]:
+        """All that is found now: what is new is told, what was found and is no more is resolved. Sentences for the log."""
+        ...
+
+    def drain(self, context: Any) -> list[str]:
+        """Delivers what waits. Sentences for the log."""
+        ...

@@ -36,3 +36,12 @@ class PostgresOutbox:
                 self._connection.execute(query("resolve_alert" if message.recovered else "put_alert"), values)
         except psycopg.Error as problem:  # who tells of a failure must be able to go on without this note
             raise explain(problem, self._connection) or UnreachableError(f"the database took no alert: {problem}") from problem
+
+    def open(self, prefix: str) -> list[str]:
+        try:
+            rows = self._connection.execute(
+                "SELECT fingerprint FROM alerts WHERE resolved_at IS NULL AND starts_with(fingerprint, %s) ORDER BY fingerprint", [prefix]
+            ).fetchall()
+        except psycopg.Error as problem:
+            raise explain(problem, self._connection) or UnreachableError(f"the database named no alert: {problem}") from problem
+        return [fingerprint for (fingerprint,) in rows]
