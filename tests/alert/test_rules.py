@@ -30,12 +30,11 @@ class Desk:
     def __init__(self, most: int = 3, channels: frozenset[Channel] = ALL) -> None:
         self.book, self.now, self.most, self.channels = Book(), NOW, most, channels
         self.out: list[tuple[datetime, Channel, str]] = []
-        self.silences: list[Silence] = []
         self.down: dict[Channel, Failure] = {}
 
     def look(self, *findings: Finding, after: timedelta = MINUTE) -> list[tuple[Channel, str]]:
         self.now += after
-        self.book = rules.judge(self.book, "health", findings, self.now, channels=self.channels, silences=self.silences)
+        self.book = rules.judge(self.book, "health", findings, self.now, channels=self.channels)
         before = len(self.out)
         for parcel in parcels.due(self.book, self.now, self.most):
             if parcel.channel in self.down:
@@ -109,7 +108,7 @@ def test_a_label_names_what_a_finding_follows_from() -> None:
 
 def test_a_silenced_rule_is_a_row_and_is_told_when_the_silence_ends() -> None:
     desk = Desk()
-    desk.silences = [Silence("disk", "/data", NOW + HOUR)]
+    desk.book = replace(desk.book, silences=(Silence("disk", "/data", NOW + HOUR),))
     assert desk.look(found("disk", HIGH, "/data")) == []
     assert desk.channels_of(desk.look(found("disk", HIGH, "/data"), found("disk", HIGH, "/"))) == set(ROUTES[HIGH]), "another scope is not silenced"
     assert any("2 high" in subject or "disk" in subject for _, subject in desk.look(found("disk", HIGH, "/data"), found("disk", HIGH, "/"), after=HOUR))

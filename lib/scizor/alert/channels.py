@@ -6,8 +6,11 @@ failure what it logs: the status is read from there; it shows no Retry-After, so
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
+import warnings
+from functools import cache
 from typing import Any
 
 from scizor.alert import mail
@@ -23,6 +26,7 @@ SMS_MAX = 160  # characters: one SMS
 SLACK_MAX = 3_000  # characters, as Slack's documentation says of a text block
 BODY_MAX = 16_000
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 413})  # the same again will be refused again
+_loading = threading.Lock()
 _STATUS = re.compile(r"\berror=(\d{3})\b")
 
 
@@ -43,7 +47,7 @@ def send(channel: Channel, message: Message, config: Config) -> Failure | None:
         return _by_apprise(channel, message, url, config.alert.timeout_seconds)
     except ConfigurationError as problem:
         return Failure(f"{channel}: {problem.message}", is_final=True)
-    except (ScizorError, OSError) as problem:
+    except (ScizorError, OSError, ImportError) as problem:
         return Failure(f"{channel}: {problem}")
 
 
@@ -72,10 +76,14 @@ def _mail(message: Message, config: MailConfig) -> Failure | None:
 
 
 def _by_apprise(channel: Channel, message: Message, url: str, seconds: float) -> Failure | None:
+    library = prepare()
     answer: list[Failure | None] = []
 
     def talk() -> None:
-        answer.append(_notify(channel, message, url, seconds))
+        try:
+            answer.append(_notify(library, channel, message, url, seconds))
+        except (OSError, ValueError, TypeError, AttributeError, LookupError, RuntimeError) as problem:  # a bug of a service's plugin
+            answer.append(Failure(f"{channel}: {type(problem).__name__}: {hidden(str(problem), url)}"))
 
     # apprise's limits are for each read; a service that drips would hold the run for ever.
     thread = threading.Thread(target=talk, name=str(channel), daemon=True)
@@ -84,12 +92,23 @@ def _by_apprise(channel: Channel, message: Message, url: str, seconds: float) ->
     return answer[0] if answer else Failure(f"{channel} did not finish within {seconds:g} s")
 
 
-def _notify(channel: Channel, message: Message, url: str, seconds: float) -> Failure | None:
-    import apprise  # late: 0.2 s, and hardly a run has something to tell
+@cache
+def prepare() -> Any:
+    """apprise, with its services loaded, which it does at the first question and not for two threads at once. It is loaded late: 1 s, and
+    hardly a run has something to tell."""
+    with _loading, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # what its services import is their business
+        import apprise
 
-    library: Any = apprise  # half of it has no types
+        library: Any = apprise  # half of it has no types
+        library.Apprise.instantiate("json://localhost")
+    library.logger.propagate = False  # it quotes addresses: what it says is read from its answer, and hidden
+    library.logger.addHandler(logging.NullHandler())
+    return library
 
-    service: Any = library.Apprise.instantiate(url, suppress_exceptions=True)
+
+def _notify(library: Any, channel: Channel, message: Message, url: str, seconds: float) -> Failure | None:
+    service = library.Apprise.instantiate(url, suppress_exceptions=True)
     if service is None:
         return Failure(f"{channel}: its file holds no URL that apprise knows", is_final=True)
     service.socket_connect_timeout = service.socket_read_timeout = seconds
@@ -97,14 +116,12 @@ def _notify(channel: Channel, message: Message, url: str, seconds: float) -> Fai
     told.add(service)
     title, body = text_for(channel, message)
     kind = library.NotifyType.SUCCESS if message.recovered else library.NotifyType.WARNING
-    with library.LogCapture(level=library.logging.WARNING, fmt="%(message)s") as captured:
-        result = told.notify(body=body, title=title, notify_type=kind, body_format=library.NotifyFormat.TEXT)
-        said = captured.getvalue()
+    result = told.notify(body=body, title=title, notify_type=kind, body_format=library.NotifyFormat.TEXT)
     if result:
         return None
+    said = " ".join(entry.message for entry in result.logs() if entry.level in ("WARNING", "ERROR", "CRITICAL"))
     status = _STATUS.search(said)
-    text = hidden(said, url) or "no reason given"
-    return Failure(f"{channel}: {text}", is_final=status is not None and int(status[1]) in FINAL)
+    return Failure(f"{channel}: {hidden(said, url) or 'it gave no reason'}", is_final=status is not None and int(status[1]) in FINAL)
 
 
 def _cut(text: str, most: int) -> str:

@@ -135,6 +135,7 @@ class Book:
 
     alerts: Mapping[tuple[str, datetime], Alert] = field(default_factory=dict)
     tellings: Mapping[object, Telling] = field(default_factory=dict)
+    silences: tuple[Silence, ...] = ()
 
     @property
     def open(self) -> dict[str, Alert]:
@@ -148,12 +149,10 @@ class Book:
 
     def having(self, alerts: Iterable[Alert] = (), tellings: Iterable[Telling] = ()) -> Book:
         """With these instead of their former selves."""
-        return Book({**self.alerts, **{each.key: each for each in alerts}}, {**self.tellings, **{each.key: each for each in tellings}})
+        return Book({**self.alerts, **{each.key: each for each in alerts}}, {**self.tellings, **{each.key: each for each in tellings}}, self.silences)
 
 
-def judge(
-    book: Book, source: str, findings: Sequence[Finding], now: datetime, *, channels: Collection[Channel], silences: Sequence[Silence] = ()
-) -> Book:
+def judge(book: Book, source: str, findings: Sequence[Finding], now: datetime, *, channels: Collection[Channel]) -> Book:
     """The book after `source` has looked: findings are all that it finds now, and what it found before and does not now is over.
 
     channels: those that are configured; a severity of which none is goes to the first other one from high upwards, for it must be heard.
@@ -172,7 +171,7 @@ def judge(
     for name, found in worst.items():
         before = known.get(name) or ending.get(name)
         mine = told.get(before.key, []) if before else []
-        alert = _alert(before, source, found, now, _muted(found, lost, silences, now))
+        alert = _alert(before, source, found, now, _muted(found, lost, book.silences, now))
         alerts.append(alert)
         waiting = [each for each in mine if each.is_waiting]
         if before is not None and before.resolved_at:
@@ -198,11 +197,16 @@ def routes(severity: Severity, channels: Collection[Channel]) -> tuple[Channel, 
 
 def fingerprint(source: str, rule: str, scope: str) -> str:
     """Who found it, rule and scope; at most 200 characters, and never one that is cut and so another's."""
-    whole = "/".join((source, rule, scope) if scope else (source, rule))
+    whole = clean("/".join((source, rule, scope) if scope else (source, rule)))
     if len(whole) <= FINGERPRINT_MAX:
         return whole
     mark = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{whole[: FINGERPRINT_MAX - 17]}~{mark}"
+
+
+def clean(text: str) -> str:
+    """What every place that keeps it gives back as it was: no control characters, and nothing that is no Unicode."""
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def withdrawn(telling: Telling, now: datetime, why: str) -> Telling:
@@ -221,7 +225,7 @@ def _alert(before: Alert | None, source: str, found: Finding, now: datetime, mut
     body = mask(f"{found.body}\n\nHINT: {found.hint}" if found.hint else found.body)[:BODY_MAX]
     subject, labels = mask(found.subject)[:SUBJECT_MAX], {name: mask(value) for name, value in found.labels.items()}
     if before is None:
-        return Alert(source, found.rule, found.scope, found.severity, subject, body, now, now, labels=labels, muted=muted)
+        return Alert(source, clean(found.rule), clean(found.scope), found.severity, subject, body, now, now, labels=labels, muted=muted)
     return replace(
         before, severity=found.severity, subject=subject, body=body, labels=labels, muted=muted, resolved_at=None,
         last_at=max(now, before.last_at), times=before.times + 1,
