@@ -19,7 +19,7 @@ import pytest
 from scizor.base.paths import ROOT
 
 SCRIPTS = sorted(path.name for path in (ROOT / "bin").iterdir() if path.name != "python")
-CONFIGURED = ("backup", "collect-daily", "export", "indicators", "make-partitions", "migrate", "prune", "symbols", "watchlist")
+CONFIGURED = ("backup", "collect-daily", "export", "indicators", "make-partitions", "migrate", "prune", "restore", "symbols", "watchlist")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_script_answers_help_from_any_directory_and_through_a_symlink(copy: Pa
 
 @pytest.mark.parametrize("script", CONFIGURED)
 def test_without_a_configuration_a_script_ends_with_78_and_names_the_example(copy: Path, script: str) -> None:
-    words = {"symbols": ("list",), "watchlist": ("list",)}.get(script, ())
+    words = {"restore": ("--into", "x", "latest"), "symbols": ("list",), "watchlist": ("list",)}.get(script, ())
     ended = _run(copy, script, *words)
     assert ended.returncode == 78
     assert "etc/scizor.example.toml" in ended.stderr
