@@ -374,6 +374,9 @@ def test_files_of_detached_years_are_in_it_and_come_back_to_their_place(stage: S
     assert len(copies) == len(named) - 1
     shutil.rmtree(partial)
     lost.write_bytes(was)
+    stage.clock.move(86400.0)
+    assert stage("backup", "--without-archives", "--accept-shrink").status is Exit.DONE
+    assert str(lost) in dumping.load(Path(stage.rows()[-1].path))["archives_left_out"]
 
 
 def test_the_list_says_what_would_be_lost_and_how_long_it_takes(stage: Scene, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
