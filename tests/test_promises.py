@@ -138,7 +138,7 @@ def test_hints_name_only_keys_that_exist() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 for section, key in re.findall(r"\[(\w+)\] (\w+)(?=[ ,;.)`]|$)", node.value):
                     part = example.partition(f"\n[{section}]")[2].partition("\n[")[0]
-                    known = section in ("mail", "gateway", "database", "pacing", "collect", "paths", "clock")
+                    known = section in ("backup", "mail", "gateway", "database", "pacing", "collect", "paths", "clock")
                     is_key = re.search(rf"^{key} = ", part, re.MULTILINE) is not None
                     assert not known or is_key or "_" not in key, f"{name}:{node.lineno} [{section}] {key}"
 

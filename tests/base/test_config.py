@@ -110,6 +110,7 @@ def test_a_text_with_control_characters_is_refused(tmp_path: Path) -> None:
     [
         ("[gateway]\nclient_id_first = 9\nclient_id_last = 8\n", "client_id_first is above"),
         ("[pacing]\nrequests_max = 10\ndaemon_share = 10\n", "leaves nothing for the jobs"),
+        ('[backup]\nrecipients = "age1x"\n', "what cannot be read back is never verified"),
         ('mode = "replay"\n[clock]\norigin = "2025-01-15T06:00:00Z"\n', "clock.origin and clock.started go together"),
         ('mode = "replay"\n[clock]\norigin = "yesterday"\nstarted = "2025-01-15T06:00:00"\n', "must look like"),
         ('[clock]\norigin = "2025-01-15T06:00:00Z"\nstarted = "2025-01-15T06:00:00Z"\n', 'belongs to mode = "replay" only'),

@@ -22,7 +22,7 @@ from scizor.base.paths import ROOT
 SCRIPTS = sorted(path.name for path in (ROOT / "bin").iterdir() if path.name != "python")
 CONFIGURED = (
     "audit", "backup", "clean-logs", "collect-daily", "export", "health", "indicators", "install-cron", "make-partitions", "migrate", "prune",
-    "symbols", "watchlist",
+    "restore", "symbols", "watchlist",
 )
 
 
@@ -65,7 +65,9 @@ def test_a_script_answers_help_from_any_directory_and_through_a_symlink(copy: Pa
 
 @pytest.mark.parametrize("script", CONFIGURED)
 def test_without_a_configuration_a_script_ends_with_78_and_names_the_example(copy: Path, script: str) -> None:
-    words = {"symbols": ("list",), "watchlist": ("list",), "install-cron": ("--print",)}.get(script, ())
+    words = {
+        "install-cron": ("--print",), "restore": ("--into", "x", "latest"), "symbols": ("list",), "watchlist": ("list",),
+    }.get(script, ())  # fmt: skip
     ended = _run(copy, script, *words)
     assert ended.returncode == 78
     assert "etc/scizor.example.toml" in ended.stderr

@@ -5,10 +5,12 @@ One database and one backup for the module: each test looks at it, or at a copy 
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,16 +21,27 @@ import pytest
 
 from scizor.base.clock import StoppedClock
 from scizor.base.config import BackupConfig, Config
-from scizor.base.errors import ConfigurationError, FindingError, NoSpaceError, RefusedError, ScizorError, UsageError
+from scizor.base.errors import (
+    ConfigurationError,
+    FindingError,
+    NoSpaceError,
+    RefusedError,
+    ScizorError,
+    UnreachableError,
+    UsageError,
+)
 from scizor.base.exit import Exit
+from scizor.base.paths import ROOT
 from scizor.db import backups, migrate
 from scizor.db.connect import connect
 from scizor.db.embedded import SUPERUSER, Embedded
+from scizor.jobs import backup
 from scizor.run import clients, dumping, sealing
 from scizor.run.context import Result
 from tests.conftest import EPOCH, as_superuser, fresh_database
 from tests.jobs.archived import fill
 from tests.jobs.scripts import context_of, script
+from tests.run.configured import write
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 EVERYTHING = 'SELECT * FROM bars ORDER BY symbol_id, timeframe, origin, "timestamp"'
@@ -184,20 +197,6 @@ def test_a_dump_that_restores_to_something_else_is_not_equal(stage: Scene, made:
     backups.expired(stage.collector, stage.rows()[-1].id)
 
 
-def test_a_damaged_backup_becomes_corrupt_and_the_others_stay(stage: Scene, made: Path) -> None:
-    stage.clock.move(86400.0)
-    assert stage("backup").status is Exit.DONE
-    second = Path(stage.rows()[-1].path)
-    flipped(second / "database.dump")
-    result = stage("backup", "--verify", second.name)
-    assert result.status is Exit.FINDING and "database.dump has changed" in result.failures[0]
-    assert [row.state for row in stage.rows()] == ["verified", "corrupt"] and made.is_dir()
-    assert not second.with_name(second.name + ".verified.json").exists()
-    assert stage("backup", "--prune").was_idle, "nothing goes while the newest is not verified"
-    sealing.remove(second)
-    backups.expired(stage.collector, stage.rows()[-1].id)
-
-
 # What ends before the first byte
 
 
@@ -270,8 +269,6 @@ def test_what_a_killed_run_left_goes_and_a_whole_one_without_its_row_is_taken_ov
 
 @pytest.mark.parametrize("at", ["dump", "copy_archives", "save", "read_through"])
 def test_a_run_that_fails_anywhere_leaves_nothing_that_counts(stage: Scene, made: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
-    from scizor.jobs import backup
-
     before = [(row.id, row.state) for row in stage.rows()]
 
     def fail(*_: object) -> None:
@@ -279,6 +276,17 @@ def test_a_run_that_fails_anywhere_leaves_nothing_that_counts(stage: Scene, made
 
     monkeypatch.setattr(backup if at == "copy_archives" else dumping, at, fail)
     with pytest.raises(ScizorError, match="injected"):
+        stage("backup")
+    assert [(row.id, row.state) for row in stage.rows()] == before and not list(stage.folder.glob("*.partial"))
+
+
+def test_a_full_disk_in_the_middle_is_73_and_leaves_nothing(stage: Scene, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = [(row.id, row.state) for row in stage.rows()]
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(NoSpaceError, match="no room for"):
         stage("backup")
     assert [(row.id, row.state) for row in stage.rows()] == before and not list(stage.folder.glob("*.partial"))
 
@@ -328,7 +336,11 @@ def test_an_encrypted_backup_is_proved_with_its_key_and_refused_without(stage: S
     with pytest.raises(ConfigurationError, match="is encrypted"):
         stage("restore", "--into", "never_made", folder)
     flipped(folder / "database.dump.age")
-    assert stage("backup", "--verify", folder.name, identity_file=str(files[0])).status is Exit.FINDING
+    result = stage("backup", "--verify", folder.name, identity_file=str(files[0]))
+    assert result.status is Exit.FINDING and "database.dump.age has changed" in result.failures[0]
+    assert stage.rows()[-1].state == "corrupt" and {row.state for row in stage.rows()[:-1]} == {"verified"}
+    assert not folder.with_name(folder.name + ".verified.json").exists()
+    assert stage("backup", "--prune").was_idle, "nothing goes while the newest is not verified"
     with pytest.raises(ConfigurationError, match="no age public key"):
         stage("backup", recipients="age1nonsense", identity_file=str(files[0]))
     sealing.remove(folder)
@@ -354,16 +366,39 @@ def test_files_of_detached_years_are_in_it_and_come_back_to_their_place(stage: S
     finally:
         stage.drop(name)
     lost.write_bytes(was[:-1])
+    partial = stage.folder / "aside"
+    partial.mkdir()
+    task = dumping.Task(stage.config, stage.config.database, stage.clock)
+    copies, findings = backup.copy_archives(task, partial, [], backups.archives(stage.collector))
+    assert len(findings) == 1 and f"{lost} is not the file that was verified" in findings[0], "it is told, and holds up nothing"
+    assert len(copies) == len(named) - 1
+    shutil.rmtree(partial)
+    lost.write_bytes(was)
     stage.clock.move(86400.0)
-    found = stage("backup")
-    assert found.status is Exit.FINDING and "is not the file that was verified" in found.failures[0]
-    assert stage.rows()[-1].state == "verified", "the rest counts"
+    assert stage("backup", "--without-archives", "--accept-shrink").status is Exit.DONE
+    assert str(lost) in dumping.load(Path(stage.rows()[-1].path))["archives_left_out"]
 
 
 def test_the_list_says_what_would_be_lost_and_how_long_it_takes(stage: Scene, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stage("backup", "--list")
     said = capsys.readouterr().out
     assert "RPO: what is younger than 2025-01-" in said and "RTO: bringing the rest back took" in said
+    with stage.at(stage.config.database.name, "scizor_reader") as reader:
+        seen = reader.execute("SELECT id, rows > 900 FROM v_backups WHERE is_recovery_point ORDER BY id DESC").fetchall()
+    assert seen[0] == (max(row.id for row in stage.rows() if row.state == "verified"), True)
+
+
+def test_a_disk_that_is_not_mounted_makes_no_backup_corrupt_and_is_no_reason_to_forget_one(stage: Scene, made: Path) -> None:
+    before = [(row.id, row.state) for row in stage.rows()]
+    elsewhere = stage.folder.with_name("unmounted")
+    stage.folder.rename(elsewhere)
+    try:
+        with pytest.raises(UnreachableError, match="is its disk mounted"):
+            stage("backup", "--verify")
+        stage("backup", "--prune", daily=1, weekly=0, monthly=0, yearly=0, last=1)
+        assert [(row.id, row.state) for row in stage.rows()] == before
+    finally:
+        elsewhere.rename(stage.folder)
 
 
 def test_what_pg_dump_of_one_table_really_writes(stage: Scene, made: Path) -> None:
@@ -375,3 +410,40 @@ def test_what_pg_dump_of_one_table_really_writes(stage: Scene, made: Path) -> No
         done = subprocess.run([binaries / "pg_dump", "-t", f"scizor.{table}"], env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0 and not re.search(r"^(COPY|INSERT) ", done.stdout, re.MULTILINE)
         assert f"scizor.{table}" in done.stdout
+
+
+def test_I35_what_is_written_while_it_dumps_does_not_make_it_unequal(stage: Scene, made: Path) -> None:
+    over, count = threading.Event(), 0
+
+    def insert() -> None:
+        nonlocal count
+        with stage.at(stage.config.database.name, "scizor_collector") as collector:
+            while not over.wait(0.002):
+                collector.execute("INSERT INTO connection_events (at, client_id, event, detail) VALUES ('2025-01-15Z', 100, 'connected', %s)", ["x" * 50])
+                count += 1
+
+    writer = threading.Thread(target=insert)
+    writer.start()
+    try:
+        stage.clock.move(86400.0)
+        assert stage("backup").status is Exit.DONE
+    finally:
+        over.set()
+        writer.join()
+    manifest = dumping.load(Path(stage.rows()[-1].path))
+    assert 0 <= manifest["tables"]["scizor.connection_events"]["rows"] < count
+
+
+def test_the_script_killed_while_it_dumps_leaves_nothing_that_counts_and_the_next_run_goes_on(stage: Scene, made: Path, tmp_path: Path) -> None:
+    file = write(replace(stage.config, mode="replay"), tmp_path / "scizor.toml")
+    command = [ROOT / "bin" / "backup", "--config", file]
+    running = subprocess.Popen(command)
+    while not list(stage.folder.glob("*.partial")):
+        assert running.poll() is None
+    running.kill()
+    running.wait()
+    assert [row.state for row in stage.rows()][-1] == "writing"
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert stage.rows()[-1].state == "verified" and not list(stage.folder.glob("*.partial"))
+    assert "writing" not in {row.state for row in stage.rows()}

@@ -9,5 +9,6 @@ updates named columns; it deletes and alters nothing.
 connect who we are to the server, and what its refusals mean · migrate the schema · symbols, watchlist, calendar what is
 wanted · windows one transaction a window: requests, bars, coverage (answer in memory, staging and its rules, bars into the
 table) · writers several windows side by side · runs jobs and their fence · ledger the pacing budget · outbox what a person
-must hear · embedded the server for trying and testing.
+must hear · contents, scratch, backups what a
+database holds, the empty ones that a backup is brought back into, and the table of them · embedded the server for trying and testing.
 """

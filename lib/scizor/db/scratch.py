@@ -65,15 +65,14 @@ def drop(connection: Connection, name: str) -> None:
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def drop_left_over(connection: Connection, name: str) -> bool:
-    """Drops what a killed restore test left. RefusedError when a database of that name is not one. True: there was one."""
-    row = connection.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]).fetchone()
-    if row is None:
-        return False
-    if row[0] != MARK:
-        raise RefusedError(f"the database {name} is in the way of the restore test, and is not one of ours", hint=f"rename or drop {name}")
-    drop(connection, name)
-    return True
+def mark_of(connection: Connection, name: str) -> str | None:
+    """The comment on a database; empty where it has none, None where there is no such database."""
+    row = connection.execute("SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = %s", [name]).fetchone()
+    return None if row is None else str(row[0])
+
+
+def is_empty(connection: Connection) -> bool:
+    return connection.execute(query("content_foreign")).fetchone() is None
 
 
 def finish(connection: Connection, said: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from scizor.base.progress import progress
 from scizor.base.version import code_version
 from scizor.db import backups, contents, migrate
 from scizor.db.backups import Backup
+from scizor.db.connect import embedded_data
 from scizor.db.retry import explained
 from scizor.jobs import backup_setup, backup_verify
 from scizor.jobs import backup_shelf as shelf
@@ -50,19 +51,23 @@ def run(context: Context) -> Result:
 
 def make(context: Context) -> Result:
     """Dump, seal, read through, restore, compare; then let go what has served its time."""
-    folder = private_directory(shelf.place(context))
+    folder = shelf.place(context)
+    try:
+        private_directory(folder)
+    except OSError as problem:
+        raise sealing.refusal(problem, folder) from None
     keys = sealing.recipients(context.config.backup.recipients)
-    with task_of(context, "backup") as task:
+    with task_of(context, "backup", 2 * len(contents.names(context.connection)) + 4) as task:
         shelf.clean(context, task.server.name)
         check_room(context, folder)
         row, findings = written(context, task, folder, keys)
-        result = backup_verify.verify(context, task, row, accept_shrink=context.args.accept_shrink)
+        result = backup_verify.verify(context, task, row, accept_shrink=context.args.accept_shrink, is_read=True)
     gone = shelf.prune(context)
     rows = context.transact(backups.load)
     text = f"{row.path}: {row.size or 0:,} bytes, {result['rows']:,} rows, restored and equal in {result['restore_seconds']:.1f} s; {len(gone)} old ones removed"
     if findings:
         return Result(text, Exit.FINDING, failures=findings, hint="bin/export --verify says more; a good copy of the file back to its place", kind="archive")
-    return Result(f"{text}\n{shelf.objectives(rows, context.clock.now())}", counts={"rows": 0})
+    return Result(f"{text}\n{shelf.objectives(rows, context.clock.now())}")
 
 
 def written(context: Context, task: Task, folder: Path, keys: list[str]) -> tuple[Backup, list[str]]:
@@ -133,7 +138,7 @@ def verify(context: Context) -> Result:
     rows = chosen(context)
     failures: list[str] = []
     proved = 0
-    with task_of(context, "verify") as task:
+    with task_of(context, "verify", len(rows) * (len(contents.names(context.connection)) + 2)) as task:
         for row in rows:
             if context.args.dry_run:
                 print(f"{row.path}: {row.state}, would be read, restored and compared")
@@ -221,14 +226,27 @@ def check_room(context: Context, folder: Path) -> tuple[int, int]:
     if free < needed or inodes < INODES_MIN + int(1.5 * count):
         what = f"{needed / 1e9:.2f} GB, and has {free / 1e9:.2f} GB" if free < needed else f"{INODES_MIN + int(1.5 * count)} inodes, and has {inodes}"
         raise NoSpaceError(f"{folder} needs {what}", hint="free some, or name another: directory under [backup]; free_gb_min is the margin")
+    _check_room_to_restore(context, folder, needed)
     return needed, free
 
 
+def _check_room_to_restore(context: Context, folder: Path, needed: int) -> None:
+    """The restore test takes as much again on the server's disk, which only the embedded server lets us see."""
+    data = embedded_data((context.server or context.config.database).host)
+    if data is None:
+        return
+    size = int(contents.of_database(context.connection)["bytes"])
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    total = size + (needed if there.stat().st_dev == data.stat().st_dev else 0)
+    if (free := dumping.free(data)[0]) < total:
+        raise NoSpaceError(f"the restore test needs {size / 1e9:.2f} GB beside {data}, and {free / 1e9:.2f} GB are free", hint="free some")
+
+
 @contextlib.contextmanager
-def task_of(context: Context, title: str, *, is_wanted: bool | None = None) -> Iterator[Task]:
-    """What dumping and restoring share, with a progress bar of tables where a person watches."""
+def task_of(context: Context, title: str, steps: int = 0, *, is_wanted: bool | None = None) -> Iterator[Task]:
+    """What dumping and restoring share, with a progress bar of so many tables and files where a person watches."""
     server = context.server or context.config.database
-    with explained(server), progress(title, 0, is_wanted=is_wanted) as advance:
+    with explained(server), progress(title, steps, is_wanted=is_wanted) as advance:
 
         def look(text: str) -> None:
             advance(text=text)

@@ -90,6 +90,11 @@ def proofs(folder: Path) -> list[tuple[str, str]]:
     return found
 
 
+def is_reachable(folder: Path) -> bool:
+    """The folder, or other backups beside it: a disk that is not mounted has neither."""
+    return folder.is_dir() or any(folder.parent.glob(f"*/{dumping.MANIFEST}"))
+
+
 def prove(folder: Path, manifest: dict[str, Any], result: dict[str, Any]) -> None:
     proof = {"taken_at": manifest["taken_at"], **result}
     sealing.put_text(folder.with_name(folder.name + PROOF), json.dumps(proof, indent=1) + "\n")
@@ -119,8 +124,8 @@ def prune(context: Context) -> list[str]:
         if context.stop.is_asked:
             break
         folder = Path(row.path)
-        if folder.is_dir() and not (folder / dumping.MANIFEST).exists():
-            context.log.warning("%s is left alone: it does not look like a backup", folder)
+        if not is_reachable(folder) or (folder.is_dir() and not (folder / dumping.MANIFEST).exists()):
+            context.log.warning("%s is left alone: its disk is not there, or it does not look like a backup", folder)
             continue
         disprove(folder)
         sealing.remove(folder)

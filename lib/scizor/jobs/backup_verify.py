@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from scizor.base.errors import FindingError, PartialError, ScizorError
+from scizor.base.errors import FindingError, PartialError, RefusedError, ScizorError, UnreachableError
 from scizor.db import backups, retention, scratch
 from scizor.db.backups import Backup
 from scizor.jobs import backup_shelf as shelf
@@ -23,13 +23,14 @@ from scizor.run.dumping import Task
 COMING_AND_GOING = {*retention.DAYS, "pacing_holders", "job_locks", "archived_sessions", "alert_deliveries", "watchlist"}
 
 
-def verify(context: Context, task: Task, row: Backup, *, accept_shrink: bool = False) -> dict[str, Any]:
-    """Proves the backup and says so in its row and beside its folder. Raises FindingError for one that does not count."""
+def verify(context: Context, task: Task, row: Backup, *, accept_shrink: bool = False, is_read: bool = False) -> dict[str, Any]:
+    """Proves the backup and says so in its row and beside its folder. Raises FindingError for one that does not count. is_read:
+    this run has read it to the end already."""
     folder = Path(row.path)
     before = context.clock.now()
     state = "corrupt"
     try:
-        manifest = whole(context, task, folder, row.sha256)
+        manifest = whole(context, task, folder, row.sha256, is_read=is_read)
         state = "complete"
         if not accept_shrink:
             refuse_shrunk(context, row, manifest, shelf.size_of(folder))
@@ -56,16 +57,19 @@ def verify(context: Context, task: Task, row: Backup, *, accept_shrink: bool = F
     return result
 
 
-def whole(context: Context, task: Task, folder: Path, sha256: bytes | None) -> dict[str, Any]:
+def whole(context: Context, task: Task, folder: Path, sha256: bytes | None, *, is_read: bool = False) -> dict[str, Any]:
     """The manifest of a backup whose every file is what was written. sha256: of its SHA256SUMS, where a row remembers it."""
+    if not shelf.is_reachable(folder):
+        raise UnreachableError(f"{folder} is not there, and no other backup beside it", hint="is its disk mounted?")
     if not folder.is_dir():
-        raise FindingError(f"{folder} is not there", hint="a disk that is not mounted? otherwise make another: bin/backup")
+        raise FindingError(f"{folder} is not there", hint="make another: bin/backup")
     identities = sealing.identities(context.config.backup.identity_file)
     sealing.check(folder)
     if sha256 is not None and bytes.fromhex(sealing.hash_of(folder / sealing.SUMS)) != sha256:
         raise FindingError(f"{folder.name} holds another backup than the one that was written there")
     manifest = dumping.load(folder)
-    dumping.read_through(task, folder, manifest, identities)
+    if not is_read:
+        dumping.read_through(task, folder, manifest, identities)
     return manifest
 
 
@@ -103,13 +107,24 @@ def refuse_shrunk(context: Context, row: Backup, manifest: dict[str, Any], size:
 @contextlib.contextmanager
 def _scratch(task: Task, name: str, manifest: dict[str, Any]) -> Iterator[None]:
     with contextlib.closing(task.connect(task.restorer(), "postgres")) as outside:
-        scratch.drop_left_over(outside, name)
+        if (mark := scratch.mark_of(outside, name)) is not None:
+            _refuse_stranger(task, name, mark)
+            scratch.drop(outside, name)
         scratch.create(outside, name, manifest["database"], mark=scratch.MARK)
     try:
         yield
     finally:
         with contextlib.closing(task.connect(task.restorer(), "postgres")) as outside:
             scratch.drop(outside, name)
+
+
+def _refuse_stranger(task: Task, name: str, mark: str) -> None:
+    """What a killed test left is marked, or still empty: between making and marking lies an instant too."""
+    if mark == scratch.MARK:
+        return
+    with contextlib.closing(task.connect(task.restorer(), name)) as inside:
+        if not scratch.is_empty(inside):
+            raise RefusedError(f"the database {name} is in the way of the restore test, and is not one of ours", hint=f"rename or drop {name}")
 
 
 def _rows(manifest: dict[str, Any]) -> dict[str, int]:

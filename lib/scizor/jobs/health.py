@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,10 +25,10 @@ from scizor.ib.pulse import Pulse as GatewaySeen
 from scizor.jobs.checks import kpi, table
 from scizor.jobs.checks.look import Look, look, within
 from scizor.jobs.checks.words import Line, Remark, Status
-from scizor.run import alerting
+from scizor.run import alerting, outbox
 from scizor.run.context import Context, Result
 
-STORE_SECONDS, TELL_SECONDS = 4.0, 5.0  # after ten at most for the look
+STORE_SECONDS, TELL_SECONDS, MAIL_SECONDS = 4.0, 5.0, 2.0  # after ten at most for the look
 STEP = {Severity.CRITICAL: Severity.HIGH, Severity.HIGH: Severity.MEDIUM, Severity.MEDIUM: Severity.LOW, Severity.LOW: Severity.LOW}
 
 
@@ -49,14 +50,23 @@ def _run(context: Context) -> Result:
         _log(context, "store", stored)
         if not isinstance(stored, list):
             found.append(_not_stored(stored))
-    told = within(TELL_SECONDS, lambda: alerting.note(context, found, is_database_there=seen.is_database_there)
-        + alerting.drain(context, is_database_there=seen.is_database_there))
+    told = within(TELL_SECONDS, lambda: _tell(context, found, is_database_there=seen.is_database_there))
     _log(context, "tell", told)
     for each in seen.lines:
         if each.status is not Status.OK:
             context.log.warning("%s %s: %s", each.check.name, each.status.name, each.value)
     bad = sum(each.status is not Status.OK for each in seen.lines)
     return Result(f"{len(seen.lines)} checks, {bad} of them not well", was_idle=True)
+
+
+def _tell(context: Context, found: Sequence[Finding], *, is_database_there: bool) -> list[str]:
+    """Findings become alerts and are told; and so is what a job's own failure mail still waits for."""
+    mail = replace(context.config.mail, timeout_seconds=min(context.config.mail.timeout_seconds, MAIL_SECONDS))
+    return [
+        *alerting.note(context, found, is_database_there=is_database_there),
+        *alerting.drain(context, is_database_there=is_database_there),
+        *outbox.deliver(replace(context.config, mail=mail), context.paths, context.clock),
+    ]
 
 
 def _log(context: Context, what: str, found: Any) -> None:

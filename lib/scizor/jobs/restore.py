@@ -23,6 +23,8 @@ def run(context: Context) -> Result:
     identities = sealing.identities(context.config.backup.identity_file)
     sealing.check(folder)
     manifest = dumping.load(folder)
+    if manifest["recipients"] and not identities:
+        raise ConfigurationError(f"{folder.name} is encrypted", hint="name the key: identity_file under [backup]")
     if context.server is not None:
         return restored(context, folder, manifest, identities)
     with database_server(context.config) as server:
@@ -32,7 +34,7 @@ def run(context: Context) -> Result:
 
 def restored(context: Context, folder: Path, manifest: dict[str, Any], identities: list[Any]) -> Result:
     name, began = context.args.into, context.clock.now()
-    with task_of(context, "restore") as task:
+    with task_of(context, "restore", len(manifest["tables"]) + len(manifest["files"])) as task:
         is_new = refuse(task, manifest, name)
         if context.args.dry_run:
             print(f"{manifest['rows']:,} rows of {len(manifest['tables'])} tables, taken {manifest['taken_at']}, would go into {'the new' if is_new else 'the empty'} database {name}")

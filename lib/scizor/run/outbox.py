@@ -41,13 +41,12 @@ HOUR = timedelta(hours=1)
 OpenOutbox = Callable[[], AbstractContextManager[Outbox]]
 
 
-def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success, *, note: OpenOutbox | None = None, is_sent: bool = True, is_sent_without_state: bool = True) -> list[str]:
+def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success, *, note: OpenOutbox | None = None) -> list[str]:
     """Tells a person what a person must hear of this run, and delivers what still waits of earlier ones.
 
     note: for a run that has reached its database, see in_database; what is decided on is noted in alerts as well, for
-    psql. Opened only when there is something to note. is_sent: False leaves it to deliver(), for whoever has several. is_sent_without_state: mail
-    all the same when the state cannot be kept (a full disk); False for who runs so often that it would be a flood. Returns sentences for the log. Raises nothing that a mail, a
-    file, a lock or a database can cause.
+    psql. Opened only when there is something to note. Returns sentences for the log. Raises nothing that a mail, a file, a
+    lock or a database can cause.
     """
     if not config.mail.host and note is None:
         return []
@@ -55,8 +54,7 @@ def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success,
     try:
         said, decided = _decide(directory, paths, clock.now(), event)
     except (ScizorError, OSError) as problem:
-        said = [f"cannot keep the state of alerts: {problem}"]
-        return said + (_send_without_state(config.mail, clock.now(), event) if is_sent_without_state else [])
+        return [f"cannot keep the state of alerts: {problem}", *_send_without_state(config.mail, clock.now(), event)]
     if decided and note is not None:
         try:
             with note() as outbox:
@@ -64,8 +62,6 @@ def report(config: Config, paths: Paths, clock: Clock, event: Failure | Success,
                     outbox.put(message)
         except (ScizorError, OSError) as problem:
             said.append(f"the database has no note of the alert: {problem}")
-    if not is_sent:
-        return said
     try:
         return said + _deliver(config.mail, directory, paths, clock)
     except BusyError:
