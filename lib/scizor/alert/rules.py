@@ -208,7 +208,7 @@ def fingerprint(source: str, rule: str, scope: str) -> str:
 
 def clean(text: str) -> str:
     """What every place that keeps it gives back as it was: no control characters, and nothing that is no Unicode."""
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
 
 
 def withdrawn(telling: Telling, now: datetime, why: str) -> Telling:
