@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import statistics
 import tempfile
 import time
@@ -41,7 +42,7 @@ def figures(report: Callable[[str], None], events: int = EVENTS, times: int = TI
 
     server = embedded(ROOT / "var" / "tests")
     with service.use(server.service), tempfile.TemporaryDirectory() as place, relay() as mails, sink() as hook:
-        name = "bench_alerts"
+        name = f"bench_alerts_{os.getpid()}"
         with psycopg.connect(host=str(server.socket_directory), port=PORT, user=SUPERUSER, dbname="postgres", autocommit=True) as superuser:
             superuser.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             superuser.execute(f'CREATE DATABASE "{name}"')

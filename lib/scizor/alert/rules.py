@@ -16,7 +16,7 @@ from enum import StrEnum
 from scizor.base.masking import mask
 from scizor.base.protocols import Finding, Severity
 
-SETTLE = timedelta(minutes=2)  # a recovery is told when it has lasted for so long
+SETTLE = timedelta(minutes=2)
 REPEAT = {Severity.CRITICAL: timedelta(minutes=15), Severity.HIGH: timedelta(hours=4)}
 DIGEST_AT = time(6, 0, tzinfo=UTC)  # between Sydney's close and Europe's open
 FINGERPRINT_MAX, SUBJECT_MAX, BODY_MAX = 200, 200, 8000  # characters, as the table's CHECKs say
@@ -152,13 +152,15 @@ class Book:
         return Book({**self.alerts, **{each.key: each for each in alerts}}, {**self.tellings, **{each.key: each for each in tellings}}, self.silences)
 
 
-def judge(book: Book, source: str, findings: Sequence[Finding], now: datetime, *, channels: Collection[Channel]) -> Book:
+def judge(
+    book: Book, source: str, findings: Sequence[Finding], now: datetime, *, channels: Collection[Channel], settle: timedelta = SETTLE
+) -> Book:
     """The book after `source` has looked: findings are all that it finds now, and what it found before and does not now is over.
 
-    channels: those that are configured; a severity of which none is goes to the first other one from high upwards, for it must be heard.
+    settle: how long a recovery must last to be told. channels: those that are configured; a severity of which none is goes to the first other one from high upwards, for it must be heard.
     """
     known, told = book.open, book.by_alert()
-    ending = {each.fingerprint: each for each in book.alerts.values() if each.resolved_at and now - each.resolved_at < SETTLE}
+    ending = {each.fingerprint: each for each in book.alerts.values() if each.resolved_at and now - each.resolved_at < settle}
     worst: dict[str, Finding] = {}
     for each in findings:
         name = fingerprint(source, each.rule, each.scope)
@@ -183,7 +185,7 @@ def judge(book: Book, source: str, findings: Sequence[Finding], now: datetime, *
     for name, alert in known.items():
         if alert.source == source and name not in worst:
             alerts.append(replace(alert, resolved_at=now, muted=""))
-            tellings += _over(alert, told.get(alert.key, []), now)
+            tellings += _over(alert, told.get(alert.key, []), now, now + settle)
     return book.having(alerts, tellings)
 
 
@@ -206,7 +208,7 @@ def fingerprint(source: str, rule: str, scope: str) -> str:
 
 def clean(text: str) -> str:
     """What every place that keeps it gives back as it was: no control characters, and nothing that is no Unicode."""
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
 
 
 def withdrawn(telling: Telling, now: datetime, why: str) -> Telling:
@@ -257,9 +259,8 @@ def _due(alert: Alert, mine: Sequence[Telling], now: datetime, channels: Sequenc
     return found
 
 
-def _over(alert: Alert, mine: Sequence[Telling], now: datetime) -> list[Telling]:
+def _over(alert: Alert, mine: Sequence[Telling], now: datetime, at: datetime) -> list[Telling]:
     """The recovery goes where the alert went, or is about to go; a repetition that waits is news no more."""
     changed = [withdrawn(each, now, "over") for each in mine if each.is_waiting and each.occasion is Occasion.REPEATED]
     heard = {each.channel for each in mine if each.occasion is not Occasion.RESOLVED and (each.sent_at or (each.is_waiting and each.occasion is Occasion.RAISED))}
-    at = now + SETTLE
     return changed + [Telling(alert.key, channel, Occasion.RESOLVED, at, at) for channel in Channel if channel in heard]

@@ -90,6 +90,7 @@ class AlertConfig:
     sms_file: str = option("", "the same of an SMS service (critical); empty: none")
     webhook_file: str = option("", "the same of a webhook (critical, high, medium), as json://host/path; empty: none")
     messages_per_hour: int = option(3, "news through one channel in an hour; what is beyond is one summary", low=2, high=60)
+    recovery_seconds: int = option(120, "a recovery is told when it has lasted so long; what comes back before never ended", low=0, high=3000)
     attempts_max: int = option(5, "tries of one channel before the next one is told instead", low=1, high=20)
     timeout_seconds: float = option(10.0, "for one delivery to one of these", low=0.1, high=60)
 

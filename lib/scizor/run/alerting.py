@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from scizor.alert import channels, parcels, rows, rules
 from scizor.alert.parcels import Failure, Parcel
-from scizor.alert.rules import SETTLE, Book
+from scizor.alert.rules import Book
 from scizor.base.config import Config
 from scizor.base.errors import BusyError, ScizorError
 from scizor.base.lock import hold
@@ -41,10 +41,11 @@ def note(context: Context, findings: Sequence[Finding], *, is_database_there: bo
     """All that is found now: what is new will be told, what was found and is no more is over. Returns sentences for the log; raises
     nothing that a database, a file or a lock can cause. is_database_there: False spares the attempt to reach it."""
     now, known = context.clock.now(), channels.configured(context.config)
+    settle = timedelta(seconds=context.config.alert.recovery_seconds)
     said = [f"{len(findings) - FINDINGS_MAX} findings are too many: they are not noted"] if len(findings) > FINDINGS_MAX else []
 
     def change(book: Book) -> Book:
-        return rules.judge(book, context.name, findings[:FINDINGS_MAX], now, channels=known)
+        return rules.judge(book, context.name, findings[:FINDINGS_MAX], now, channels=known, settle=settle)
 
     try:
         return said + _changed(context, change, is_database_there=is_database_there)[1]
@@ -138,7 +139,7 @@ def _news(book: Book) -> object:
 
 def _pruned(book: Book, context: Context) -> Book:
     """Without what is long over, which no table takes away while it is out of reach."""
-    since = context.clock.now() - parcels.HOUR - SETTLE
+    since = context.clock.now() - parcels.HOUR
     waiting = {each.alert for each in book.tellings.values() if each.is_waiting}
     alerts = {key: each for key, each in book.alerts.items() if each.resolved_at is None or each.resolved_at > since - timedelta(days=2) or key in waiting}
     return replace(book, alerts=alerts, tellings={key: each for key, each in book.tellings.items() if each.alert in alerts})
