@@ -289,7 +289,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(70, "killed job", "running", killed_job),
     Fault(73, "logs not writable", "logs", blind_logs),
     Fault(74, "SMTP down", "mail", silent_relay),
-    Fault(74, "alert not delivered", "alerts", _sql("INSERT INTO alerts (fingerprint, severity, subject, body, first_at, last_at) VALUES ('x', 'high', 's', 'b', %(now)s, %(now)s)", "INSERT INTO alert_deliveries (alert_id, channel, occasion, due_at, last_error) SELECT id, 'mail', 'raised', %(now)s::timestamptz - interval '1 hour', 'refused' FROM alerts", undo=("DELETE FROM alert_deliveries", "DELETE FROM alerts"))),
+    Fault(74, "alert not delivered", "alerts", _sql("INSERT INTO alerts (fingerprint, severity, subject, body, first_at, last_at) VALUES ('x', 'high', 's', 'b', %(now)s, %(now)s)", "INSERT INTO alert_deliveries (alert_id, channel, occasion, due_at, attempts, last_error) SELECT id, 'mail', 'raised', %(now)s::timestamptz - interval '1 hour', 1, 'refused' FROM alerts", undo=("DELETE FROM alert_deliveries", "DELETE FROM alerts"))),
     Fault(76, "secret file 0644", "secrets", open_secret),
     Fault(81, "corrupt backup", "backups", _sql("INSERT INTO backups (started_at, path, manifest, state) VALUES (%(now)s, 'y', '{}', 'corrupt')", undo=("DELETE FROM backups WHERE state = 'corrupt'",))),
     Fault(88, "the login expires", "login", lambda scene: contextlib.nullcontext(replace(scene.at(datetime(2025, 1, 18, 12, tzinfo=UTC)), mode="paper"))),
