@@ -1,7 +1,9 @@
--- What waits for a person: refused bars, corporate actions, differences between sources, hard faults of the newest reports; each with its oldest.
+-- What waits for a person: refused bars, corporate actions, days of the calendar, differences between sources, hard faults of the newest reports; each with its oldest.
 SELECT 'refused bars', count(*), min(first_seen_at) FROM quarantine WHERE verdict IS NULL
 UNION ALL
 SELECT 'corporate actions', count(*), min(noticed_at) FROM corporate_actions WHERE state = 'candidate'
+UNION ALL
+SELECT 'calendar days', count(*), min(found_at) FROM session_candidates WHERE state = 'waiting'
 UNION ALL
 SELECT 'contradictions', count(*), min(checked_at) FROM reconciliations
 WHERE wrong IN ('ours', 'unknown') AND session_date > %(now)s::date - 30

@@ -54,7 +54,7 @@ def newest(rows: Rows, moment: Moment) -> Answer:
 def doubts(rows: Rows, moment: Moment) -> Answer:
     """rows: check_doubts. What waits for a person; a day is given to him, then it is a warning."""
     hints = {
-        "refused bars": "bin/quarantine list", "corporate actions": "bin/actions list",
+        "refused bars": "bin/quarantine list", "corporate actions": "bin/actions list", "calendar days": "bin/check-calendar --list",
         "contradictions": "bin/psql -c 'SELECT * FROM reconciliations'", "hard faults": "bin/psql -f sql/monitor/quality.sql",
     }  # fmt: skip
     waiting = [(what, count, since) for what, count, since in rows if count]
