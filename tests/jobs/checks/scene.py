@@ -119,7 +119,7 @@ def scene(database_config: DatabaseConfig, database: psycopg.Connection, folder:
     with relay() as running, redis(folder) as socket, gateway(teller(RunningClock(NOW, started))) as told:
         config = replace(
             default, mode="replay", database=database_config, gateway=replace(told.config, client_id_last=101, client_id_first=100), mail=running.config(),
-            alert=replace(default.alert, messages_per_hour=60),  # several tests share an hour
+            alert=replace(default.alert, messages_per_hour=60, recovery_seconds=0),  # several tests share an hour, and the faults one scene
             redis=replace(default.redis, socket=str(socket)),
             paths=replace(default.paths, state=str(folder / "state"), logs=str(folder / "logs")),
             clock=replace(default.clock, origin=NOW.isoformat(), started=started.isoformat()),
