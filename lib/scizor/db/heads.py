@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from scizor.base.masking import mask
+from scizor.db.requests import clean
 from scizor.db.series import origin_id
 from scizor.db.sql import query
 from scizor.market.types import Instrument, Kind, Origin, Outcome
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-
-TEXT_MAX = 1000  # characters, as the column's CHECK says
 
 
 class Head(NamedTuple):
@@ -40,6 +38,6 @@ def store(
     connection.execute(query("store_head"), {
         "symbol_id": instrument.symbol_id, "con_id": instrument.con_id, "origin": origin_id(connection, origin),
         "head": None if failed else answer, "ib_code": failed.code if failed else None,
-        "text": (mask(failed.text).replace("\0", "")[:TEXT_MAX] or failed.kind.value) if failed else None,
+        "text": (clean(failed.text) or failed.kind.value) if failed else None,
         "request_id": request, "now": now,
     })  # fmt: skip

@@ -30,7 +30,7 @@ def store_request(
 ) -> None:  # fmt: skip
     """How it ended: its whole row, or the rest of a pending one. counts: records_collected and what became of them."""
     ended = {
-        "id": request, "outcome": str(outcome.kind), "ib_code": outcome.code, "text": _clean(outcome.text), "now": now,
+        "id": request, "outcome": str(outcome.kind), "ib_code": outcome.code, "text": clean(outcome.text), "now": now,
         "is_permanent": outcome.is_permanent, "sha256": outcome.sha256, **counts,
     }  # fmt: skip
     if is_pending:
@@ -47,6 +47,6 @@ def _described(run: Run | None, window: Window, origin: int, at: datetime) -> di
     }  # fmt: skip
 
 
-def _clean(text: str) -> str | None:
+def clean(text: str) -> str | None:
     """The vendor's text, without what a database cannot hold (NUL, halves of surrogate pairs) and accounts, which it names."""
     return mask(text).replace("\0", "").encode("utf-8", "replace").decode()[:TEXT_MAX] or None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -28,13 +29,11 @@ from scizor.market import chunks
 from scizor.market.chunks import Want
 from scizor.market.coverage import dates_of, unfold
 from scizor.market.exchanges import ZONES
-from scizor.market.types import Coverage, Instrument, Origin, Outcome, OutcomeKind, Session, Timeframe, Window
+from scizor.market.types import Coverage, Origin, Outcome, OutcomeKind, Session, Timeframe, Window
 from scizor.run.context import Context
 
 SAVES_LEAST = 2  # requests of one symbol; one costs as much as the question
 ASKED_AGAIN = timedelta(days=1)  # where IB did not say
-
-Heads = dict[tuple[int, Origin], Head]
 
 
 def learn(context: Context, wants: Sequence[Want], windows: Sequence[Window], pacing_class: PacingClass) -> int:
@@ -46,14 +45,14 @@ def learn(context: Context, wants: Sequence[Want], windows: Sequence[Window], pa
     return len(asked)
 
 
-def worth_asking(context: Context, wants: Sequence[Want], windows: Sequence[Window]) -> list[Window]:
-    """One pseudo-window a symbol and origin: from the first session that is wanted to the last."""
+def worth_asking(context: Context, wants: Sequence[Want], windows: Sequence[Window]) -> list[Question]:
+    """One question a symbol and origin, from the first day that is wanted to now."""
     now, known = context.clock.now(), stored.load(context.connection)
     saves = Counter(
         (each.instrument.symbol_id, each.origin) for each in windows if each.timeframe is not Timeframe.DAY1
     )
     traded = _traded_since(context)
-    found: dict[tuple[int, Origin], Window] = {}
+    found: dict[tuple[int, Origin], Question] = {}
     for want in wants:
         instrument, key = want.instrument, (want.instrument.symbol_id, want.origin)
         head = known.get(key)
@@ -65,7 +64,10 @@ def worth_asking(context: Context, wants: Sequence[Want], windows: Sequence[Wind
         ):  # fmt: skip
             continue
         if key not in found or want.first < found[key].first:
-            found[key] = Window(instrument, Timeframe.DAY1, want.first, max(want.first, now.date()), want.origin)
+            found[key] = Question(
+                instrument, Timeframe.DAY1, want.first, max(want.first, now.date()), want.origin, what=What.HEAD,
+                purpose="where its history begins",
+            )  # fmt: skip
     return list(found.values())
 
 
@@ -118,15 +120,12 @@ def _traded_since(context: Context) -> dict[int, int]:
     return since
 
 
-async def _ask(context: Context, asked: Sequence[Window], pacing_class: PacingClass) -> None:
+async def _ask(context: Context, asked: Sequence[Question], pacing_class: PacingClass) -> None:
     """Over a connection of its own, under the one budget. What IB does not say is kept as such."""
     async with asking(context, pacing_class) as asker:
         unknown = {each.instrument.symbol_id: each.instrument for each in asked if each.instrument.con_id is None}
         contracts = await qualify.ask(context, asker.connection, list(unknown.values()))
-        questions = [
-            Question(each.instrument, each.timeframe, each.first, each.last, each.origin, what=What.HEAD, purpose="where its history begins")
-            for window in asked if (each := _qualified(window, contracts)) is not None
-        ]  # fmt: skip
+        questions = [each for question in asked if (each := _qualified(question, contracts)) is not None]
         for question, reply in (await asker.ask(questions)).items():
             answer = reply.head or reply.outcome
             keep = partial(
@@ -137,12 +136,11 @@ async def _ask(context: Context, asked: Sequence[Window], pacing_class: PacingCl
                 context.log.warning("%s: IB did not say where its history begins: %s", question.instrument.symbol, answer.text)
 
 
-def _qualified(window: Window, contracts: Mapping[int, Qualified | Outcome]) -> Window | None:
-    """The window with its contract; None where IB knows none."""
-    answer = contracts.get(window.instrument.symbol_id)
-    if window.instrument.con_id is not None:
-        return window
+def _qualified(question: Question, contracts: Mapping[int, Qualified | Outcome]) -> Question | None:
+    """The question with its contract; None where IB knows none."""
+    if question.instrument.con_id is not None:
+        return question
+    answer = contracts.get(question.instrument.symbol_id)
     if not isinstance(answer, Qualified):
         return None
-    instrument: Instrument = window.instrument._replace(con_id=answer.con_id)
-    return Window(instrument, window.timeframe, window.first, window.last, window.origin)
+    return replace(question, instrument=question.instrument._replace(con_id=answer.con_id))

@@ -17,7 +17,7 @@ from scizor.base.lock import holder_of
 
 WAIT_SECONDS = 1800.0
 POLL_SECONDS = 2.0
-NO_JOBS = ("alerts", "install-cron")  # held for moments, by whoever tells or installs
+NO_JOBS = ("alerts", "findings", "install-cron")  # held for moments, by whoever tells or installs
 
 
 def busy(locks: Path) -> list[str]:

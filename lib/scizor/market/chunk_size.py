@@ -10,7 +10,7 @@ too large is tried again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from statistics import median
 from typing import NamedTuple
@@ -93,7 +93,4 @@ def _cost(answers: Sequence[Answered]) -> _Cost | None:
 
 def _step_of(answer: Answered) -> int:
     """The largest step that the request filled; the rest of a plan is smaller than its size."""
-    filled: Iterable[int] = (
-        step for step in range(LARGEST, -1, -1) if sessions_at(answer.timeframe, step) <= answer.sessions
-    )
-    return next(iter(filled), 0)
+    return max((step for step in range(len(STEPS)) if sessions_at(answer.timeframe, step) <= answer.sessions), default=0)

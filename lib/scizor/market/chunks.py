@@ -43,8 +43,8 @@ def windows(
     """The windows of one series that are wanted now, newest first.
 
     sessions: the calendar's, oldest first. size: how many sessions a window may hold; a window whose newest session was asked
-    for in vain, without an answer in time, holds half as many for each such attempt. holes: only what lies between sessions that were asked for before, or has failed:
-    not what nobody has asked for yet. is_forced: whatever its next time. also: sessions to be asked for whatever is known.
+    for in vain, without an answer in time, holds half as many for each such attempt. holes: only what lies between sessions
+    that were asked for before, or has failed: not what nobody has asked for yet. is_forced: whatever its next time. also: sessions to be asked for whatever is known.
     """
     if want.instrument.refused:
         return
